@@ -1,0 +1,1 @@
+"""Reducers: an opened ensemble in, labelled results with error bars out, and a figure for each."""

@@ -1,0 +1,44 @@
+"""trajsim: trajectory ensembles of open quantum spin systems.
+
+Importing the package is cheap; every name below is loaded on first use (numpy and numba alone cost most of a
+second, and ``trajsim --help`` must not pay for them).
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "Lattice": "lattice",
+    "SpinModel": "model",
+    "QuantumJump": "samplers.quantum_jump",
+    "TrajsimError": "errors",
+    "open": "campaign.store",
+    "sample": "ensemble",
+}
+_MODULES = ("analysis", "catalog", "errors", "initial", "lattice", "model", "observables", "operators", "terms")
+
+__all__ = [*sorted(_HOME), *_MODULES]
+
+if TYPE_CHECKING:
+    from trajsim.campaign.store import open  # noqa: A004
+    from trajsim.ensemble import sample
+    from trajsim.errors import TrajsimError
+    from trajsim.lattice import Lattice
+    from trajsim.model import SpinModel
+    from trajsim.samplers.quantum_jump import QuantumJump
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        return getattr(importlib.import_module(f"trajsim.{_HOME[name]}"), name)
+    if name in _MODULES:
+        return importlib.import_module(f"trajsim.{name}")
+    raise AttributeError(f"module 'trajsim' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -1,0 +1,1 @@
+"""Campaigns: a TOML file run as an ensemble on MPI ranks and streamed into a store."""

@@ -1,0 +1,1 @@
+"""Stochastic samplers: each draws trajectories of a `SpinModel`."""
