@@ -19,7 +19,17 @@ _HOME = {
     "open": "campaign.store",
     "sample": "ensemble",
 }
-_MODULES = ("analysis", "catalog", "errors", "initial", "lattice", "model", "observables", "operators", "terms")
+_MODULES = (
+    "analysis",
+    "catalog",
+    "errors",
+    "initial",
+    "lattice",
+    "model",
+    "observables",
+    "operators",
+    "terms",
+)
 
 __all__ = [*sorted(_HOME), *_MODULES]
 
