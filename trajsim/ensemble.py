@@ -20,14 +20,10 @@ if TYPE_CHECKING:
 
 __all__ = ["sample", "stack", "to_dataset"]
 
-UNITS_NOTE = (
-    "hbar = 1; rates, couplings and inverse times in one unit; spin operators S^a (= sigma^a / 2 for S = 1/2)"
-)
+UNITS_NOTE = "hbar = 1; rates, couplings and inverse times in one unit; spin operators S^a (= sigma^a / 2 for S = 1/2)"
 
 
-def to_dataset(
-    layout: Layout, blocks: Sequence[tuple[int, BlockData]], attrs: Mapping[str, Any]
-) -> xr.Dataset:
+def to_dataset(layout: Layout, blocks: Sequence[tuple[int, BlockData]], attrs: Mapping[str, Any]) -> xr.Dataset:
     """Blocks of one parameter point as a Dataset.
 
     For every observable NAME with dimensions D: NAME (block, [time], D) is the mean over the trajectories of a
@@ -104,7 +100,7 @@ def stack(points: Sequence[tuple[Mapping[str, Any], xr.Dataset]]) -> xr.Dataset:
     if not points:
         raise InputError("`points` must hold at least one parameter point, but it is empty")
     counters = ("count", "jumps", "status", "batch_count")
-    fill = {name: 0 for name in counters}
+    fill = dict.fromkeys(counters, 0)
     datasets = [data for _, data in points]
     labels = xr.DataArray(np.arange(len(points)), dims="point", name="point")
     if len(datasets) == 1:
@@ -115,9 +111,7 @@ def stack(points: Sequence[tuple[Mapping[str, Any], xr.Dataset]]) -> xr.Dataset:
             combine_attrs="drop_conflicts", fill_value={**{str(v): np.nan for v in datasets[0]}, **fill},
         )  # fmt: skip
     keys = list(dict.fromkeys(key for coordinates, _ in points for key in coordinates))
-    swept = {
-        key: ("point", np.array([_scalar(coordinates.get(key)) for coordinates, _ in points])) for key in keys
-    }
+    swept = {key: ("point", np.array([_scalar(coordinates.get(key)) for coordinates, _ in points])) for key in keys}
     return joined.assign_coords(swept)
 
 

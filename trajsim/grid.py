@@ -26,9 +26,7 @@ def _real(value: object, key: str) -> float:
 def _whole_steps(span: float, step: float, span_key: str, step_key: str) -> int:
     steps = round(span / step)
     if steps < 1 or abs(steps * step - span) > 1e-9 * span:
-        raise InputError(
-            f"`{step_key}` must divide {span_key} = {span:g} into whole steps, but {step:g} was given"
-        )
+        raise InputError(f"`{step_key}` must divide {span_key} = {span:g} into whole steps, but {step:g} was given")
     return steps
 
 
