@@ -1,8 +1,8 @@
 r"""The unique split of an operator into parts of definite support.
 
-Every operator is a unique sum  A = \sum_{s} A_s  over sets s of sites, where A_s acts on s alone and has no part
-that is the identity on one of its sites (its partial trace over any of them vanishes). Two sums of local terms are
-the same operator exactly when their parts agree: no 2^N matrix is needed to decide it.
+Every operator is a unique sum  A = \sum_{s} A_s  over sets s of sites, where A_s acts on s alone and has no
+part that is the identity on one of its sites (its partial trace over any of them vanishes). Two sums of local
+terms are the same operator exactly when their parts agree: no 2^N matrix is needed to decide it.
 """
 
 from __future__ import annotations

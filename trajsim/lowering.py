@@ -1,9 +1,10 @@
 r"""From terms to the canonical local operators that every method runs on.
 
-Terms on the same sites are merged into one matrix on ascending sites, and its elements are rounded to 14 significant
-decimal digits of the largest one. The result does not depend on the order of the terms, on the order of the
-sites within a term, or on whether a term was written as one or as two; a coupling typed as a decimal sits in the
-middle of a rounding cell, so that 1.2 and 4 * 0.9 / 3 give the same bits (on a binary grid they would not always).
+Terms on the same sites are merged into one matrix on ascending sites, and its elements are rounded to 14
+significant decimal digits of the largest one. The result does not depend on the order of the terms, on the
+order of the sites within a term, or on whether a term was written as one or as two; a coupling typed as a
+decimal sits in the middle of a rounding cell, so that 1.2 and 4 * 0.9 / 3 give the same bits (on a binary
+grid they would not always).
 """
 
 from __future__ import annotations

@@ -45,10 +45,10 @@ __all__ = [
 class SpinModel:
     """An open quantum system of localised spins; immutable, equal to another one when their `hash` agrees.
 
-    sites: one `Site` each (see `SpinModel.on` for the short way). hamiltonian: terms whose sum is Hermitian, in inverse
-    time. jumps: each with its rate in inverse time. lattice: its geometry, if it has one. name, parameters: where it
-    came from, for the reader; they do not enter the hash.
-    Raises InputError: sites out of range, matrices of the wrong size, a sum that is not Hermitian.
+    sites: one `Site` each (see `SpinModel.on` for the short way). hamiltonian: terms whose sum is Hermitian,
+    in inverse time. jumps: each with its rate in inverse time. lattice: its geometry, if it has one. name,
+    parameters: where it came from, for the reader; they do not enter the hash. Raises InputError: sites out
+    of range, matrices of the wrong size, a sum that is not Hermitian.
     """
 
     sites: tuple[Site, ...]

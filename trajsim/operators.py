@@ -63,8 +63,8 @@ def _spin_matrices(dimension: int) -> Mapping[str, ComplexMatrix]:
 def spin_matrices(S: float) -> dict[str, ComplexMatrix]:
     r"""Spin operators: S^z|m> = m|m>,  S^\pm|m> = \sqrt{S(S+1) - m(m \pm 1)} |m \pm 1>.
 
-    Keys "Sx", "Sy", "Sz", "S+", "S-", "I"; read-only complex matrices (2S+1, 2S+1), rows and columns in ascending m.
-    Raises InputError unless S is a positive multiple of 1/2.
+    Keys "Sx", "Sy", "Sz", "S+", "S-", "I"; read-only complex matrices (2S+1, 2S+1), rows and columns in
+    ascending m. Raises InputError unless S is a positive multiple of 1/2.
     """
     twice = 2 * number("S", S)
     if twice < 1 or twice != round(twice):

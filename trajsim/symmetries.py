@@ -1,8 +1,9 @@
 r"""Verified symmetries of a lowered model: each answer is a `Verdict` with the reason, naming what breaks it.
 
-Everything is decided on irreducible parts (see `trajsim.decomposition`), so the answer is about the operators and
-not about how they were written. A set of jumps counts as invariant when the symmetry maps it onto itself, each jump up
-to a phase; a master equation can be invariant although its set of jumps is not (that set is not unique).
+Everything is decided on irreducible parts (see `trajsim.decomposition`), so the answer is about the operators
+and not about how they were written. A set of jumps counts as invariant when the symmetry maps it onto itself,
+each jump up to a phase; a master equation can be invariant although its set of jumps is not (that set is not
+unique).
 """
 
 from __future__ import annotations
@@ -65,8 +66,8 @@ def _changes(matrix: ComplexMatrix, dimensions: Sequence[int], modulus: int | No
 def conserves(lowered: Lowered, spins: Sequence[float | None], modulus: int | None = None) -> Verdict:
     r"""Whether H keeps  Q = \sum_j (S^z_j + S)  and every jump changes it by one definite amount.
 
-    modulus: None for Q itself (total Sz), 2 for the parity \prod_j exp(i pi (S^z_j + S)). A trajectory that starts
-    in a sector of Q then is in one sector at every time.
+    modulus: None for Q itself (total Sz), 2 for the parity \prod_j exp(i pi (S^z_j + S)). A trajectory that
+    starts in a sector of Q then is in one sector at every time.
     """
     name = "total Sz" if modulus is None else "the parity of Sz"
     for site, S in enumerate(spins):
@@ -115,7 +116,7 @@ def _moved(parts: Parts, image: Sequence[int], dimensions: tuple[int, ...]) -> P
             shape = [dimensions[site] for site in reversed(sites)]
             axes = [k - 1 - position for position in reversed(order)]
             tensor = matrix.reshape(shape + shape).transpose(*axes, *(k + axis for axis in axes))
-            matrix = tensor.reshape(matrix.shape)  # noqa: PLW2901
+            matrix = tensor.reshape(matrix.shape)
         moved[tuple(sorted(new))] = matrix
     return moved
 

@@ -1,15 +1,14 @@
 r"""Terms and jumps, the two kinds of piece a model is made of, and constructors for the usual ones.
 
-Every operator here is a spin operator (S^a = sigma^a / 2 for spin 1/2). Coefficients and rates are in one unit
-of inverse time, hbar = 1.
+Every operator here is a spin operator (S^a = sigma^a / 2 for spin 1/2). Coefficients and rates are in one
+unit of inverse time, hbar = 1.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -40,11 +39,10 @@ _AXES = ("Sx", "Sy", "Sz")
 class Term:
     """coefficient * (operator on `sites`), the operator given by its matrix or as a product of names.
 
-    sites: distinct site numbers, in the order of the tensor factors.
-    matrix: (D, D), D the product of the local dimensions, in `np.kron` order: np.kron(A, B) acts with A on sites[0]
-    and with B on sites[1]. coefficient: real or complex, inverse time in a Hamiltonian.
-    names: one operator name a site instead of a matrix; use `Term.product`.
-    Raises InputError.
+    sites: distinct site numbers, in the order of the tensor factors. matrix: (D, D), D the product of the
+    local dimensions, in `np.kron` order: np.kron(A, B) acts with A on sites[0] and with B on sites[1].
+    coefficient: real or complex, inverse time in a Hamiltonian. names: one operator name a site instead of a
+    matrix; use `Term.product`. Raises InputError.
     """
 
     sites: tuple[int, ...]
@@ -198,7 +196,8 @@ def power_law(lattice: Lattice, J: ArrayLike, alpha: float) -> tuple[Term, ...]:
 def field(sites: Lattice | int, h: ArrayLike) -> tuple[Term, ...]:
     r"""\sum_i \sum_a h_a S^a_i.
 
-    sites: a lattice or a number of sites. h: (hx, hy, hz), or (n_sites, 3) for one field a site. Raises InputError.
+    sites: a lattice or a number of sites. h: (hx, hy, hz), or (n_sites, 3) for one field a site. Raises
+    InputError.
     """
     n = _count(sites)
     array = _real_array("h", h)
