@@ -78,8 +78,12 @@ class Communicator(Protocol):
     def size(self) -> int:
         """Number of ranks."""
 
+    @property
+    def library(self) -> str:
+        """Name and version of the MPI library; empty without one."""
+
     def barrier(self, idle: Callable[[], None] | None = None) -> None:
-        """Wait for all ranks, calling `idle` about every 10 ms meanwhile."""
+        """Wait for all ranks, calling `idle` every 10 ms meanwhile."""
 
     def broadcast(self, value: T) -> T:
         """Return the value of rank 0."""
@@ -127,6 +131,7 @@ class Serial:
 
     rank = 0
     size = 1
+    library = ""
 
     def barrier(self, idle: Callable[[], None] | None = None) -> None:
         """Return at once."""
@@ -193,8 +198,9 @@ class _SharedTickets:
 class Ranks:
     """All ranks of an MPI job."""
 
-    def __init__(self, mpi: Any) -> None:
+    def __init__(self, mpi: Any, library: str) -> None:
         self._mpi = mpi
+        self.library = library
         self._world = mpi.COMM_WORLD.Dup()  # messages of a program around us stay out of ours
         self.rank: int = self._world.Get_rank()
         self.size: int = self._world.Get_size()
@@ -202,10 +208,12 @@ class Ranks:
     def barrier(self, idle: Callable[[], None] | None = None) -> None:
         """Wait for all ranks without burning the core: signals are handled and `idle` is called."""
         request = self._world.Ibarrier()
+        pause = 1e-5
         while not request.Test():
             if idle is not None:
                 idle()
-            time.sleep(_IDLE_SECONDS)
+            time.sleep(pause)
+            pause = min(2 * pause, _IDLE_SECONDS)
 
     def broadcast(self, value: T) -> T:
         """Return the value of rank 0."""
@@ -228,7 +236,7 @@ class Ranks:
 
     @contextmanager
     def tickets(self) -> Iterator[Tickets]:
-        """Open a counter in the memory of rank 0; closing it waits for all ranks, an error does not."""
+        """Open a counter in the memory of rank 0; to open and to close it takes all ranks, unless one fails."""
         size = 16 if self.rank == 0 else 0
         window = self._mpi.Win.Allocate(size, 8, comm=self._world)
         if self.rank == 0:
@@ -236,7 +244,6 @@ class Ranks:
         window.Lock_all()
         self.barrier()
         yield _SharedTickets(self._mpi, window, self._world)
-        self.barrier()
         window.Unlock_all()
         window.Free()
 
@@ -292,7 +299,7 @@ def connect() -> Communicator:
     found = MPI.COMM_WORLD.Get_size()
     if found != launched:
         raise LauncherError(_mismatch(f"the launcher started {launched} ranks and {library} sees {found}"))
-    return Ranks(MPI)
+    return Ranks(MPI, library)
 
 
 def _mismatch(observed: str) -> str:

@@ -55,7 +55,7 @@ class Marker:
     identity: str
     first: int
     count: int
-    failures: dict[str, int]
+    failures: dict[int, int]
     jumps: int
     checksums: dict[str, str]
 
@@ -76,9 +76,9 @@ def committed_blocks(point: Path) -> list[int]:
 
 
 def write_block(
-    point: Path, index: int, identity: str, first: int, data: BlockData, may_commit: Callable[[], None]
+    point: Path, index: int, identity: str, first: int, data: BlockData, check_lock: Callable[[], None]
 ) -> Marker:
-    """Write the arrays of a block, then its marker. `may_commit` raises where this run has lost the store.
+    """Write the arrays of a block, then its marker. `check_lock` raises where this run has lost the store.
 
     Raises:
         StoreError: the disk is full, read-only or gone; nothing is committed.
@@ -88,6 +88,7 @@ def write_block(
 
     path = block_path(point, index)
     arrays = data.arrays()
+    check_lock()
     with explained("write", path):
         for name, array in arrays.items():
             # One store an array: from a common one zarr also creates the parents, that is the marker.
@@ -100,7 +101,7 @@ def write_block(
                 chunk_key_encoding={"name": "default", "separator": "."},  # "c.0.0": no directories in between
             )
         marker = _describe(identity, first, data)
-        may_commit()
+        check_lock()
         write_group(path, {"complete": True, **asdict(marker)})
     return marker
 
@@ -115,13 +116,13 @@ def read_marker(path: Path) -> Marker | None:
         attributes = read_attributes(path)
         if attributes.pop("complete", False) is not True:
             raise TypeError
-        marker = Marker(**attributes)
-        if not isinstance(marker.checksums, dict) or not isinstance(marker.failures, dict):
-            raise TypeError
-        return marker
+        for name, kind in (("failures", int), ("checksums", str)):
+            attributes[name] = {key: kind(value) for key, value in attributes[name].items()}
+        attributes["failures"] = {int(code): number for code, number in attributes["failures"].items()}
+        return Marker(**attributes)
     except FileNotFoundError:
         return None
-    except (TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise DamagedStoreError(f"`{path / _NODE}` must be the marker of a block, but it is damaged") from error
 
 
@@ -213,7 +214,7 @@ def _describe(identity: str, first: int, data: BlockData) -> Marker:
         identity=identity,
         first=first,
         count=len(data.status),
-        failures={str(code): int(n) for code, n in zip(codes, numbers, strict=True) if code != 0},
+        failures={int(code): int(n) for code, n in zip(codes, numbers, strict=True) if code != 0},
         jumps=int(data.jumps.sum()),
         checksums={name: _checksum(array) for name, array in data.arrays().items()},
     )

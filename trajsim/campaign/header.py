@@ -1,11 +1,11 @@
 """Metadata of a store: what it holds, written once, and read as text by every reader.
 
-    STORE/zarr.json                 Header: format, seed, block size, parameter points
-    STORE/campaigns/0000/zarr.json  text of the campaign; a changed text is added, never put in the place of another
-    STORE/points/0000/zarr.json     PointHeader: identity, model, layout of the observables
-    STORE/points/0000/blocks/       blocks, see `trajsim.campaign.block_io`
-    STORE/provenance/               who wrote when and where; no part of the ensemble
-    STORE/lock                      while a run writes
+STORE/zarr.json                 Header: format, seed, block size, parameter points
+STORE/campaigns/0000/zarr.json  text of the campaign; a changed text is added, never put in the place of another
+STORE/points/0000/zarr.json     PointHeader: identity, model, layout of the observables
+STORE/points/0000/blocks/       blocks, see `trajsim.campaign.block_io`
+STORE/provenance/               who wrote when and where; no part of the ensemble
+STORE/lock                      while a run writes
 """
 
 from __future__ import annotations
@@ -135,7 +135,9 @@ def write_campaign(store: Path, campaign: CampaignRecord) -> None:
 
 def latest_campaign(store: Path) -> CampaignRecord | None:
     """The campaign that was run last; None before the first."""
-    numbers = sorted((path.parent for path in (store / "campaigns").glob("[0-9]*/zarr.json")), key=lambda p: int(p.name))
+    numbers = sorted(
+        (path.parent for path in (store / "campaigns").glob("[0-9]*/zarr.json")), key=lambda p: int(p.name)
+    )
     if not numbers:
         return None
     fault = f"`{numbers[-1] / 'zarr.json'}` must hold a campaign, but it is damaged"

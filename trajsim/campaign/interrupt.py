@@ -6,38 +6,26 @@ import os
 import signal
 import threading
 import time
-from types import FrameType, TracebackType
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
 
-__all__ = ["Interruption"]
+__all__ = ["Interruption", "interruptible"]
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
 _ECHO_SECONDS = 1.0  # one Ctrl-C may arrive twice: from the terminal and from the launcher
 
 
 class Interruption:
-    """A context in which signals set `requested`; a second SIGINT ends the process at once.
-
-    Outside the main thread Python handles no signals, and `requested` stays False.
-    """
+    """Whether a signal asked the run to stop; a second SIGINT ends the process at once."""
 
     def __init__(self) -> None:
+        """Not yet."""
         self.requested = False
         self._first_sigint: float | None = None
-        self._previous: dict[signal.Signals, Any] = {}
 
-    def __enter__(self) -> Interruption:
-        if threading.current_thread() is threading.main_thread():
-            self._previous = {number: signal.signal(number, self._handle) for number in _SIGNALS}
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        for number, handler in self._previous.items():
-            signal.signal(number, handler)
-
-    def _handle(self, number: int, frame: FrameType | None) -> None:
+    def handle(self, number: int, _: FrameType | None) -> None:
+        """Handle a signal."""
         now = time.monotonic()
         if number == signal.SIGINT:
             if self._first_sigint is None:
@@ -45,3 +33,21 @@ class Interruption:
             elif now - self._first_sigint > _ECHO_SECONDS:
                 os._exit(128 + signal.SIGINT)  # the store is safe at any instant
         self.requested = True
+
+
+@contextmanager
+def interruptible() -> Iterator[Interruption]:
+    """Watch for signals; the former handlers are put back at the end.
+
+    Outside the main thread Python handles no signals, and nothing is ever requested.
+    """
+    interruption = Interruption()
+    if threading.current_thread() is not threading.main_thread():
+        yield interruption
+        return
+    previous = {number: signal.signal(number, interruption.handle) for number in _SIGNALS}
+    try:
+        yield interruption
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)

@@ -28,7 +28,8 @@ _NAME = "lock"
 _NO_LINKS = frozenset({errno.EPERM, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP})  # FAT, some FUSE
 # States of Slurm in which a job runs no process any more.
 _ENDED = frozenset(
-    "BOOT_FAIL CANCELLED COMPLETED DEADLINE FAILED NODE_FAIL OUT_OF_MEMORY PREEMPTED REVOKED TIMEOUT".split()
+    {"BOOT_FAIL", "CANCELLED", "COMPLETED", "DEADLINE", "FAILED", "NODE_FAIL", "OUT_OF_MEMORY", "PREEMPTED"}
+    | {"REVOKED", "TIMEOUT"}
 )
 
 
@@ -70,6 +71,7 @@ class Holder:
         return _slurm_job_ended(self.job)
 
     def __str__(self) -> str:
+        """As messages name it."""
         job = f", Slurm job {self.job}" if self.job else ""
         return f"process {self.pid} on {self.host}{job}, since {self.since}"
 
@@ -111,7 +113,7 @@ class Lock:
         return cls(directory, me)
 
     def check(self) -> None:
-        """Refuse to go on if another run holds the lock by now, as after a removal by hand.
+        """Refuse to go on where another run holds the lock by now, as after a removal by hand.
 
         Raises:
             StoreLockedError: this run no longer holds the lock.
@@ -120,13 +122,16 @@ class Lock:
         try:
             chain = _chain(self._directory)
         except OSError as error:
-            raise StoreError(f"cannot write `{self._directory}`: {error.strerror or error}") from error
-        if not chain or chain[-1].id != self.holder.id:
-            now = f"held by {chain[-1]}" if chain else "gone"
-            raise StoreLockedError(
-                f"`{self._directory}` must stay locked by this run, but its lock is {now}: "
-                "start the same command again when no other run is left"
-            )
+            raise StoreError(f"cannot read `{self._directory}`: {error.strerror or error}") from error
+        if chain and chain[-1].id == self.holder.id:
+            return
+        if not self._directory.exists():
+            raise StoreError(f"`{self._directory}` must stay while a run writes to it, but it has been removed")
+        now = f"held by {chain[-1]}" if chain else "gone"
+        raise StoreLockedError(
+            f"`{self._directory}` must stay locked by this run, but its lock is {now}: "
+            "start the same command again when no other run is left"
+        )
 
     def release(self) -> None:
         """Give the lock back; a lock that is no longer ours is left alone."""

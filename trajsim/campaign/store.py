@@ -83,7 +83,7 @@ class StoreStatus:
         return {code: sum(point.failures.get(code, 0) for point in self.points) for code in codes}
 
 
-def open(path: str | os.PathLike[str], *, raw: bool = True) -> xr.Dataset:  # noqa: A001
+def open(path: str | os.PathLike[str], *, raw: bool = True) -> xr.Dataset:
     """Open the ensemble of a store: its committed blocks, as `trajsim.ensemble.stack` labels them.
 
     A run may be writing meanwhile. Every array is compared with its checksum.
@@ -137,9 +137,7 @@ def status(path: str | os.PathLike[str]) -> StoreStatus:
         trajsim_version=header.trajsim_version,
         campaign=campaign.text if campaign else "",
         has_target=campaign is not None and campaign.has_target,
-        points=tuple(
-            _point_status(store, index, values, expected) for index, values in enumerate(header.points)
-        ),
+        points=tuple(_point_status(store, index, values, expected) for index, values in enumerate(header.points)),
         holder=None if holder is None or holder.is_dead() else holder,
     )
 
@@ -168,13 +166,13 @@ def _blocks(store: Path, point: PointHeader, skipped: Collection[str]) -> Iterat
 def _point_status(store: Path, index: int, values: dict[str, Any], expected: int) -> PointStatus:
     path = point_path(store, index)
     found = [marker for block in committed_blocks(path) if (marker := read_marker(block_path(path, block)))]
-    codes = sorted({int(code) for marker in found for code in marker.failures})
+    codes = sorted({code for marker in found for code in marker.failures})
     return PointStatus(
         index=index,
         coordinates=values,
         blocks=len(found),
         expected=expected,
         trajectories=sum(marker.count for marker in found),
-        failures={code: sum(marker.failures.get(str(code), 0) for marker in found) for code in codes},
+        failures={code: sum(marker.failures.get(code, 0) for marker in found) for code in codes},
         jumps=sum(marker.jumps for marker in found),
     )

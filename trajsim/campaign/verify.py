@@ -27,6 +27,7 @@ class Finding:
     message: str
 
     def __str__(self) -> str:
+        """As one line."""
         return f"{self.kind}: {self.path}: {self.message}"
 
 
