@@ -316,7 +316,7 @@ def from_spec(record: Mapping[str, Any], model: SpinModel) -> tuple[Observable, 
     and [record.operators] with a list of terms for each name.
 
     Raises: InputError naming the key.
-    """  # noqa: D205
+    """
     from trajsim.model_spec import parse_terms
 
     observables: list[Observable] = []

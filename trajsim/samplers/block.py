@@ -15,7 +15,7 @@ class BlockMoments:
     """Accumulates a block. On a time grid a trajectory's row at each time is a sample; in the steady state its time
     average is, and moments of batches of 2^l consecutive samples are kept besides (Flyvbjerg, Petersen, J. Chem.
     Phys. 91, 461 (1989)): batches that do not fill up at the end of a trajectory are left out.
-    """  # noqa: D205
+    """
 
     def __init__(self, layout: Layout, size: int, keep_raw: bool) -> None:
         self._layout = layout

@@ -242,7 +242,17 @@ def _add_runs(y: Any, x: Any, to: Any, origin: Any, bases: Any, run: Any, factor
 
 @njit(cache=True, fastmath=FAST)
 def _scatter(
-    y: Plane, x: Plane, start: int, source: int, length: int, to: Any, origin: Any, bases: Any, run: Any, re: float, im: float
+    y: Plane,
+    x: Plane,
+    start: int,
+    source: int,
+    length: int,
+    to: Any,
+    origin: Any,
+    bases: Any,
+    run: Any,
+    re: float,
+    im: float,
 ) -> None:
     """As `_axpy` for runs of amplitudes that begin at to + base and origin + base within a tile."""
     y_re = y[0, start : start + length]
