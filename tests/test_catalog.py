@@ -87,9 +87,7 @@ def test_all_to_all_xyz_is_huybrechts_eq_4() -> None:
     constant = sum(J.values()) * n / (2 * (n - 1)) * np.eye(2**n)
     np.testing.assert_allclose(H, expected - constant, atol=1e-12)
     assert [jump.label for jump in model.lowered.jumps].count("decay") == n
-    collective = next(
-        c for c, j in zip(jumps, model.lowered.jumps, strict=True) if j.label == "collective_decay"
-    )
+    collective = next(c for c, j in zip(jumps, model.lowered.jumps, strict=True) if j.label == "collective_decay")
     np.testing.assert_allclose(collective, np.sqrt(0.5 / (n - 1)) * total["-"], atol=1e-12)
 
 
@@ -144,9 +142,7 @@ def test_driven_models_are_landa_eqs_2_and_b1(lattice: Lattice) -> None:
     hop = sum(product(n, ("-", i)).conj().T @ product(n, ("-", j)) for i, j in bonds)
     H, jumps = dense(driven_xy(lattice, delta, omega, coupling))
     np.testing.assert_allclose(H, single - J * (hop + hop.conj().T), atol=1e-12)
-    np.testing.assert_allclose(
-        sum(c.conj().T @ c for c in jumps), sum(n_up(n, i) for i in range(n)), atol=1e-12
-    )
+    np.testing.assert_allclose(sum(c.conj().T @ c for c in jumps), sum(n_up(n, i) for i in range(n)), atol=1e-12)
     H, _ = dense(driven_ising(lattice, delta, omega, coupling))
     ising = sum(product(n, ("z", i), ("z", j)) for i, j in bonds)
     np.testing.assert_allclose(H, single - J / 2 * ising, atol=1e-12)

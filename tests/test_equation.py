@@ -51,9 +51,7 @@ def test_matrices_are_named_and_written_out() -> None:
 
 def test_mixed_sites_and_complex_weights() -> None:
     sites = (spin(1), spin(0.5), Site(3, {"b": np.diag([0.0, 1.0, 2.0])}))
-    text = str(
-        SpinModel(sites, (), (collective_jump("I", [1.0, 2.0, 1j], 0.5), local_jump("b", 2, 1.0, "loss")))
-    )
+    text = str(SpinModel(sites, (), (collective_jump("I", [1.0, 2.0, 1j], 0.5), local_jump("b", 2, 1.0, "loss"))))
     assert "3 sites (1 of spin 1, 1 of spin 0.5, 1 of dimension 3)" in text
     assert "[c = 1, 2, (0+1i)]" in text
     assert "loss: L = √1 b_i, each i ∈ 2" in text

@@ -17,9 +17,7 @@ from trajsim.terms import Jump, Term, collective_jump, local_jump, pair_jump, po
 SITES = (spin(0.5), spin(1), spin(0.5), spin(1.5))
 
 hundredths = st.integers(-500, 500).map(lambda k: k / 100)
-factors = st.dictionaries(
-    st.integers(0, 3), st.sampled_from(["Sx", "Sy", "Sz", "Sz Sz"]), min_size=1, max_size=3
-)
+factors = st.dictionaries(st.integers(0, 3), st.sampled_from(["Sx", "Sy", "Sz", "Sz Sz"]), min_size=1, max_size=3)
 
 
 @st.composite
@@ -134,6 +132,14 @@ def test_little_endian_on_ascending_sites() -> None:
         np.testing.assert_array_equal(operator.matrix, np.kron(B, A))  # site 0 is the lowest digit
 
 
+def test_terms_may_come_from_a_generator() -> None:
+    model = SpinModel.on(1)
+    for value in range(50):
+        matrices = (np.diag([k, value]) for k in range(20))
+        (operator,) = model.operator(Term((0,), matrix) for matrix in matrices)
+        np.testing.assert_array_equal(operator.matrix, np.diag([190, 20 * value]))
+
+
 def test_terms_that_cancel_leave_nothing() -> None:
     terms = [Term.product(["Sz"], [1], value) for value in (0.1, 0.2, -0.3)]
     assert SpinModel.on(2, terms).lowered.hamiltonian == ()
@@ -231,9 +237,7 @@ def test_large_models_lower_at_once() -> None:
     models = [
         dissipative_xyz(Lattice.chain(22), 2.0, 0.0, 1.0),
         dissipative_xyz(Lattice.complete(60), 1.0, 0.6, 1.0, collective_decay=0.5),
-        SpinModel.on(
-            ring, power_law(ring, (1.0, 0.5, 0.2), 3), [local_jump("S-", i, 1.0) for i in range(60)]
-        ),
+        SpinModel.on(ring, power_law(ring, (1.0, 0.5, 0.2), 3), [local_jump("S-", i, 1.0) for i in range(60)]),
     ]
     assert len({model.hash for model in models}) == 3
     assert time.process_time() - start < 2.0  # 0.1 s where it was written: nothing of size 2^N may creep in

@@ -43,9 +43,7 @@ def test_to_qutip_is_the_textbook_matrix() -> None:
     S = [X / 2, Y / 2, Z / 2]
     expected = sum(h[i, a] * kron(4, {i: S[a]}) for i in range(4) for a in range(3))
     for b, (i, j) in enumerate([(0, 1), (1, 2), (3, 2), (0, 3)]):
-        expected = expected + sum(
-            J[b, p, q] * kron(4, {i: S[p], j: S[q]}) for p in range(3) for q in range(3)
-        )
+        expected = expected + sum(J[b, p, q] * kron(4, {i: S[p], j: S[q]}) for p in range(3) for q in range(3))
     assert H.dims == [[2] * 4] * 2
     np.testing.assert_allclose(H.full(), expected, atol=1e-11)
 
@@ -57,10 +55,7 @@ def test_to_qutip_is_the_textbook_matrix() -> None:
     wanted = [np.sqrt(0.7) * kron(4, {2: MINUS}), np.sqrt(0.4) * pair, np.sqrt(0.3) * collective]
     assert len(c_ops) == 3
     for matrix in wanted:
-        assert any(
-            np.allclose(abs(np.vdot(c.full(), matrix)), np.vdot(matrix, matrix).real, atol=1e-10)
-            for c in c_ops
-        )
+        assert any(np.allclose(abs(np.vdot(c.full(), matrix)), np.vdot(matrix, matrix).real, atol=1e-10) for c in c_ops)
     total = sum(c.full().conj().T @ c.full() for c in c_ops)
     np.testing.assert_allclose(total, sum(m.conj().T @ m for m in wanted), atol=1e-11)
     np.testing.assert_allclose(down + up, np.eye(2))
@@ -103,9 +98,7 @@ def test_shape_of_a_model() -> None:
 
 def test_local_spaces_that_are_no_spin() -> None:
     boson = Site(3, {"a": np.diag(np.sqrt([1.0, 2.0]), 1), "n": np.diag([0.0, 1.0, 2.0])})
-    model = SpinModel(
-        (boson, spin(0.5)), (Term.product(("n", "Sz"), (0, 1), 2.0),), (local_jump("a", 0, 1.0),)
-    )
+    model = SpinModel((boson, spin(0.5)), (Term.product(("n", "Sz"), (0, 1), 2.0),), (local_jump("a", 0, 1.0),))
     assert model.spins == (None, 0.5)
     H, (c,) = model.to_qutip()
     np.testing.assert_allclose(np.sort(H.diag()), [-2, -1, 0, 0, 1, 2])
@@ -141,9 +134,7 @@ def test_pickle_keeps_the_content() -> None:
 
 
 def test_hash_is_the_same_in_another_process() -> None:
-    code = (
-        "from trajsim import Lattice, catalog;print(catalog.gain_loss_chain(3, 1.5, 1.0, 0.7, 0.3, 0.4).hash)"
-    )
+    code = "from trajsim import Lattice, catalog;print(catalog.gain_loss_chain(3, 1.5, 1.0, 0.7, 0.3, 0.4).hash)"
     printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert printed.strip() == gain_loss_chain(3, 1.5, 1.0, 0.7, 0.3, 0.4).hash
 

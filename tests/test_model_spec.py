@@ -256,15 +256,11 @@ def test_time_dependence_is_refused_by_name(spec: Any, key: str) -> None:
         SpinModel.from_spec(spec)
 
 
-scalars = (
-    st.none() | st.booleans() | st.integers(-3, 5) | st.floats() | st.sampled_from(["", "x", "1j", "nan"])
-)
+scalars = st.none() | st.booleans() | st.integers(-3, 5) | st.floats() | st.sampled_from(["", "x", "1j", "nan"])
 values = st.recursive(
     scalars, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from("ab"), inner)
 )
-keys = st.sampled_from(
-    ["operators", "matrix", "on", "sites", "coefficient", "rate", "label", "weights", "alpha"]
-)
+keys = st.sampled_from(["operators", "matrix", "on", "sites", "coefficient", "rate", "label", "weights", "alpha"])
 
 
 @settings(derandomize=True, deadline=None, max_examples=300)

@@ -89,10 +89,7 @@ def test_sz_needs_spins() -> None:
 
 def test_translation_reasons() -> None:
     assert "no lattice" in SpinModel.on(4).translation_invariant.reason
-    assert (
-        "not periodic"
-        in dissipative_xyz(Lattice.chain(4, periodic=False), 1, 1, 1).translation_invariant.reason
-    )
+    assert "not periodic" in dissipative_xyz(Lattice.chain(4, periodic=False), 1, 1, 1).translation_invariant.reason
     h = np.tile([0.0, 0.0, 1.0], (5, 1))
     h[3, 2] = 1.1
     verdict = SpinModel.on(RING, field(5, h)).translation_invariant
@@ -124,9 +121,7 @@ def test_an_antisymmetric_exchange_breaks_permutations_but_not_translations() ->
 
 
 def test_momentum_jumps_are_invariant_up_to_a_phase() -> None:
-    jumps = [
-        collective_jump("S-", np.exp(2j * np.pi * k * np.arange(5) / 5), 0.2, "momentum") for k in range(5)
-    ]
+    jumps = [collective_jump("S-", np.exp(2j * np.pi * k * np.arange(5) / 5), 0.2, "momentum") for k in range(5)]
     assert SpinModel.on(RING, (), jumps).translation_invariant
     assert not SpinModel.on(RING, (), jumps).permutation_invariant
     assert SpinModel.on(RING, (), jumps[:1]).permutation_invariant
@@ -146,9 +141,7 @@ def small_models(draw: st.DrawFn) -> SpinModel:
     terms = []
     for _ in range(draw(st.integers(0, 4))):
         sites = draw(st.lists(st.integers(0, 2), min_size=1, max_size=2, unique=True))
-        terms.append(
-            Term.product([draw(names) for _ in sites], sites, draw(st.sampled_from([-1.0, 0.5, 1.0])))
-        )
+        terms.append(Term.product([draw(names) for _ in sites], sites, draw(st.sampled_from([-1.0, 0.5, 1.0]))))
     return SpinModel.on(3, terms)
 
 
@@ -162,8 +155,7 @@ def test_verdicts_agree_with_dense_matrices(model: SpinModel) -> None:
     assert bool(model.conserves_parity) == (not np.abs(H[charge % 2 != 0]).any())
     tensor = H.reshape((2,) * 6)
     same = all(
-        np.allclose(tensor, tensor.transpose(*p, *(3 + axis for axis in p)))
-        for p in itertools.permutations(range(3))
+        np.allclose(tensor, tensor.transpose(*p, *(3 + axis for axis in p))) for p in itertools.permutations(range(3))
     )
     assert bool(model.permutation_invariant) == same
 
