@@ -83,9 +83,7 @@ def main() -> None:
         print(f"{'N':>3} {'1 rank s':>9} {'2 ranks s':>9} {'ratio':>6} {'overhead':>9}")
         for sites in options.sites:
             duration, trajectories, block = WORK[sites]
-            campaign.write_text(
-                CAMPAIGN.format(sites=sites, duration=duration, trajectories=trajectories, block=block)
-            )
+            campaign.write_text(CAMPAIGN.format(sites=sites, duration=duration, trajectories=trajectories, block=block))
             run(campaign, store, 1)  # compile, warm caches
             ones, twos, shares = [], [], []
             for _ in range(options.repeats):
@@ -102,7 +100,9 @@ def main() -> None:
                 CAMPAIGN.format(sites=12, duration=duration, trajectories=factor * trajectories // 2, block=block)
             )
             peaks.append(run(campaign, store, 1)[2])
-        print(f"peak memory of a rank, N = 12: {peaks[0] / 1024:.1f} MiB; four times the trajectories: {peaks[1] / 1024:.1f} MiB")
+        print(
+            f"peak memory of a rank, N = 12: {peaks[0] / 1024:.1f} MiB; four times the trajectories: {peaks[1] / 1024:.1f} MiB"
+        )
 
 
 if __name__ == "__main__":
