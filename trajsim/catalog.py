@@ -35,6 +35,10 @@ def _from_pauli(coefficient: float, factors: int) -> float:
     return coefficient * 2.0**factors
 
 
+def _per_bond(coupling: float, lattice: Lattice) -> float:
+    return coupling / max(lattice.coordination, 1)  # a graph without bonds has Z = 0
+
+
 def dissipative_xyz(
     lattice: Lattice,
     Jx: float,
@@ -58,35 +62,22 @@ def dissipative_xyz(
     H = \sum_a J_a (\sum_i \sigma^a_i)^2 / (2(N - 1)) up to a constant). Couplings and rates in one unit of
     inverse time. Raises InputError.
     """
-    J = tuple(number(key, value) for key, value in (("Jx", Jx), ("Jy", Jy), ("Jz", Jz)))
-    gamma, collective_decay, dephasing = (
-        rate("gamma", gamma),
-        rate("collective_decay", collective_decay),
-        rate("dephasing", dephasing),
-    )
+    J = [number("Jx", Jx), number("Jy", Jy), number("Jz", Jz)]
+    gamma = rate("gamma", gamma)
+    collective_decay, dephasing = rate("collective_decay", collective_decay), rate("dephasing", dephasing)
     n = lattice.n_sites
     if collective_decay and n < 2:
         raise InputError("`lattice` must have at least two sites for collective decay, but it has one")
     jumps = [local_jump("S-", site, gamma, "decay") for site in range(n)]
     if dephasing:
-        pauli = _from_pauli(1.0, 1)
-        jumps += [local_jump("Sz", site, dephasing / 2 * pauli**2, "dephasing") for site in range(n)]
+        strength = _from_pauli(dephasing / 2, 2)  # a rate multiplies L twice
+        jumps += [local_jump("Sz", site, strength, "dephasing") for site in range(n)]
     if collective_decay:
         jumps.append(collective_jump("S-", [1.0] * n, collective_decay / (n - 1), "collective_decay"))
-    return SpinModel.on(
-        lattice,
-        exchange(lattice, [_from_pauli(value / lattice.coordination, 2) for value in J]),
-        jumps,
-        name="dissipative_xyz",
-        parameters={
-            "Jx": J[0],
-            "Jy": J[1],
-            "Jz": J[2],
-            "gamma": gamma,
-            "collective_decay": collective_decay,
-            "dephasing": dephasing,
-        },
-    )
+    terms = exchange(lattice, [_from_pauli(_per_bond(value, lattice), 2) for value in J])
+    parameters = dict(zip(("Jx", "Jy", "Jz"), J, strict=True), gamma=gamma)
+    parameters |= {"collective_decay": collective_decay, "dephasing": dephasing}
+    return SpinModel.on(lattice, terms, jumps, name="dissipative_xyz", parameters=parameters)
 
 
 def gain_loss_chain(
@@ -96,18 +87,18 @@ def gain_loss_chain(
 
     H = \frac{1}{2S} \sum_{n=1}^{cells} (g S^+_{a,n} S^-_{b,n} + h S^+_{b,n} S^-_{a,n+1} + h.c.)
 
-    jumps: "gain" \sqrt{gain / S} S^+_{a,n} and "loss" \sqrt{loss / S} S^-_{b,n} (the paper's D[x] is twice the standard
-    dissipator). Site 2n is a,n and site 2n + 1 is b,n, counted from n = 0; `cells` unit cells are 2 cells sites. An open
-    chain leaves out the last h; the dimer is cells = 1 with periodic = False.
+    jumps: "gain" \sqrt{gain / S} S^+_{a,n} and "loss" \sqrt{loss / S} S^-_{b,n} (the paper's D[x] is twice
+    the standard dissipator). Site 2n is a,n and site 2n + 1 is b,n, counted from n = 0; `cells` unit cells
+    are 2 cells sites. An open chain leaves out the last h; the dimer is cells = 1 with periodic = False.
 
-    Huber, Kirton, Rabl, PRA 102, 012219 (2020), Eqs. (1), (2); gain = Gamma_g, loss = Gamma_l. Couplings and rates in
-    one unit of inverse time. Raises InputError.
+    Huber, Kirton, Rabl, PRA 102, 012219 (2020), Eqs. (1), (2); gain = Gamma_g, loss = Gamma_l. Couplings and
+    rates in one unit of inverse time. Raises InputError.
     """
     cells = integer("cells", cells, least=1)
     if not isinstance(periodic, bool):
         raise InputError(f"`periodic` must be true or false, but {describe(periodic)} was given")
     if periodic and cells < 2:
-        raise InputError("`cells` must be at least 2 in a periodic chain, but 1 was given; a dimer is not periodic")
+        raise InputError("`cells` must be at least 2 in a periodic chain, but 1 was given; a dimer is open")
     site = spin(S)
     g, h = number("g", g), number("h", h)
     gain, loss = rate("gain", gain), rate("loss", loss)
@@ -118,7 +109,15 @@ def gain_loss_chain(
         terms += [Term.product(pair, (i, j), coefficient) for pair in (("S+", "S-"), ("S-", "S+"))]
     jumps = [local_jump("S+", 2 * n, gain / S, "gain") for n in range(cells)]
     jumps += [local_jump("S-", 2 * n + 1, loss / S, "loss") for n in range(cells)]
-    parameters = {"cells": cells, "S": S, "g": g, "h": h, "gain": gain, "loss": loss, "periodic": periodic}
+    parameters = {
+        "cells": cells,
+        "S": float(S),
+        "g": g,
+        "h": h,
+        "gain": gain,
+        "loss": loss,
+        "periodic": periodic,
+    }
     return SpinModel.on(lattice, terms, jumps, spin=site, name="gain_loss_chain", parameters=parameters)
 
 
@@ -136,11 +135,11 @@ def driven_xy(lattice: Lattice, delta: float, omega: float, JZ: float, gamma: fl
     H = \sum_i (\frac{delta}{2} \sigma^z_i + omega \sigma^x_i)
         - \frac{JZ}{Z} \sum_{\langle ij \rangle} (\sigma^+_i \sigma^-_j + h.c.)
 
-    jumps: "decay" \sqrt{gamma} \sigma^-_i on every site. JZ: the hopping J times the coordination number Z, which is what
-    the figures hold fixed between lattices.
+    jumps: "decay" \sqrt{gamma} \sigma^-_i on every site. JZ: the hopping J times the coordination number Z,
+    which is what the figures hold fixed between lattices.
 
-    Landa, Schiro, Misguich, PRB 102, 064301 (2020), Eqs. (1)-(3), gamma = 1. Couplings and rates in one unit of inverse
-    time. Raises InputError.
+    Landa, Schiro, Misguich, arXiv:1905.10349 (2020), Eqs. (1)-(3), gamma = 1. Couplings and rates in one unit
+    of inverse time. Raises InputError.
     """
     parameters = {
         "delta": number("delta", delta),
@@ -148,7 +147,7 @@ def driven_xy(lattice: Lattice, delta: float, omega: float, JZ: float, gamma: fl
         "JZ": number("JZ", JZ),
         "gamma": rate("gamma", gamma),
     }
-    J = -parameters["JZ"] / lattice.coordination / 2  # s+ s- + h.c. = (sx sx + sy sy) / 2
+    J = -_per_bond(parameters["JZ"], lattice) / 2  # s+ s- + h.c. = (sx sx + sy sy) / 2
     return _driven("driven_xy", lattice, [J, J, 0.0], parameters)
 
 
@@ -158,10 +157,11 @@ def driven_ising(lattice: Lattice, delta: float, omega: float, JzZ: float, gamma
     H = \sum_i (\frac{delta}{2} \sigma^z_i + omega \sigma^x_i)
         - \frac{JzZ}{2 Z} \sum_{\langle ij \rangle} \sigma^z_i \sigma^z_j
 
-    jumps: "decay" \sqrt{gamma} \sigma^-_i on every site. JzZ: the coupling J_z times the coordination number Z.
+    jumps: "decay" \sqrt{gamma} \sigma^-_i on every site. JzZ: the coupling J_z times the coordination number
+    Z.
 
-    Landa, Schiro, Misguich, PRB 102, 064301 (2020), Eq. (B1), gamma = 1. Couplings and rates in one unit of inverse
-    time. Raises InputError.
+    Landa, Schiro, Misguich, arXiv:1905.10349 (2020), Eq. (B1), gamma = 1. Couplings and rates in one unit of
+    inverse time. Raises InputError.
     """
     parameters = {
         "delta": number("delta", delta),
@@ -169,23 +169,30 @@ def driven_ising(lattice: Lattice, delta: float, omega: float, JzZ: float, gamma
         "JzZ": number("JzZ", JzZ),
         "gamma": rate("gamma", gamma),
     }
-    J = -parameters["JzZ"] / lattice.coordination / 2
+    J = -_per_bond(parameters["JzZ"], lattice) / 2
     return _driven("driven_ising", lattice, [0.0, 0.0, J], parameters)
 
 
 def dissipative_heisenberg(lattice: Lattice, lam: float, gamma: float = 1.0) -> SpinModel:
-    r"""Dissipative Heisenberg model of spins 1/2 on any lattice: no Hamiltonian, correlated jumps on every bond.
+    r"""Dissipative Heisenberg model of spins 1/2 on any lattice: H = 0 and correlated jumps on every bond.
 
     jumps on every bond i -> j, |\psi^\pm> = (|ud> \pm |du>) / \sqrt{2}, the label naming target and source:
-    \sqrt{gamma} |uu><\psi^-|, |dd><\psi^-|, |\psi^+><\psi^-|: "uu<-singlet", "dd<-singlet", "triplet<-singlet";
-    \sqrt{gamma lam} |ud><uu|, |du><uu|, |ud><dd|, |du><dd|: "ud<-uu", "du<-uu", "ud<-dd", "du<-dd".
+    \sqrt{gamma} |uu><\psi^-|, |dd><\psi^-|, |\psi^+><\psi^-|: "uu<-singlet", "dd<-singlet",
+    "triplet<-singlet"; \sqrt{gamma lam} |ud><uu|, |du><uu|, |ud><dd|, |du><dd|: "ud<-uu", "du<-uu", "ud<-dd",
+    "du<-dd".
 
-    lam: the paper's lambda, dimensionless. lam = 0 has (N + 1)^2 stationary operators, lam > 0 a unique steady state.
-    Weimer, arXiv:1704.07260 (2017), Eqs. (19)-(25); in (20) |dd> is meant. gamma in inverse time. Raises InputError.
+    lam: the paper's lambda, dimensionless. lam = 0 has (N + 1)^2 stationary operators, lam > 0 a unique
+    steady state. Weimer, arXiv:1608.02593 (2017), Eqs. (19)-(25); in (20) |dd> is meant. gamma in inverse
+    time. Raises InputError.
     """
     lam, gamma = rate("lam", lam), rate("gamma", gamma)
     down, up = np.eye(2)
-    states = {"uu": np.kron(up, up), "ud": np.kron(up, down), "du": np.kron(down, up), "dd": np.kron(down, down)}
+    states = {
+        "uu": np.kron(up, up),
+        "ud": np.kron(up, down),
+        "du": np.kron(down, up),
+        "dd": np.kron(down, down),
+    }
     states["singlet"] = (states["ud"] - states["du"]) / math.sqrt(2)
     states["triplet"] = (states["ud"] + states["du"]) / math.sqrt(2)
     channels = [(target, "singlet", gamma) for target in ("uu", "dd", "triplet")]

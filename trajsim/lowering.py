@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,7 +57,7 @@ class Lowered:
 
 
 def _rounded(matrix: ComplexMatrix) -> ComplexMatrix:
-    """Elements as the nearest doubles to decimals with 13 digits after the leading one of the largest element."""
+    """Elements as the doubles nearest to decimals with 13 digits after the leading one of the largest."""
     largest = float(max(np.abs(matrix.real).max(), np.abs(matrix.imag).max()))
     result = np.zeros_like(matrix)
     if largest > 1e-280:
@@ -80,19 +80,16 @@ class _Merger:
         self._sums: dict[Any, ComplexMatrix] = {}
         self._finished: dict[int, ComplexMatrix] = {}
 
-    def merge(self, terms: Iterable[Term], factor: float, where: str) -> Merged:
+    def merge(self, terms: Sequence[Term], factor: float, where: str) -> Merged:
         """factor * (sum of terms) as one unrounded matrix for each set of sites."""
         groups: dict[tuple[int, ...], dict[bytes, list[complex]]] = {}
         for term in terms:
             ascending = tuple(sorted(term.sites))
             if ascending[-1] >= len(self.sites):
-                raise InputError(
-                    f"`{where}` must act on sites 0 to {len(self.sites) - 1}, but site {ascending[-1]} was given"
-                )
+                last = len(self.sites) - 1
+                raise InputError(f"`{where}` must act on sites 0 to {last}, but site {ascending[-1]} was given")
             groups.setdefault(ascending, {}).setdefault(self._bytes(term), []).append(term.coefficient)
-        return [
-            (sites, self._sum(groups[sites], factor)) for sites in sorted(groups, key=lambda s: (len(s), s))
-        ]
+        return [(sites, self._sum(groups[sites], factor)) for sites in sorted(groups, key=lambda s: (len(s), s))]
 
     def finish(self, merged: Merged) -> tuple[LocalOperator, ...]:
         """Rounded operators without those that are zero."""
@@ -104,7 +101,7 @@ class _Merger:
 
     def _bytes(self, term: Term) -> bytes:
         order = tuple(sorted(range(len(term.sites)), key=term.sites.__getitem__))
-        # ids are safe as keys: the model holds its sites and terms while it is lowered
+        # ids are safe as keys: `lower` holds all sites and terms until it is done
         kind = (term.names or id(term.matrix), order, tuple(id(self.sites[site]) for site in term.sites))
         if kind not in self._content:
             self._content[kind] = _little_endian(term, self.sites, order).tobytes()
@@ -150,9 +147,7 @@ def _little_endian(term: Term, sites: Sequence[Site], order: tuple[int, ...]) ->
     else:
         matrix = term.matrix
         if len(matrix) != side:
-            raise InputError(
-                f"`matrix` must be {side} x {side} on sites {term.sites}, but its shape is {matrix.shape}"
-            )
+            raise InputError(f"`matrix` must be {side} x {side} on sites {term.sites}, but its shape is {matrix.shape}")
     axes = order[::-1]
     k = len(axes)
     tensor = matrix.reshape(dimensions + dimensions).transpose(*axes, *(k + axis for axis in axes))
@@ -174,8 +169,8 @@ def _hermitian(merged: Merged, dimensions: tuple[int, ...]) -> Merged:
     return [(sites, even[id(matrix)]) for sites, matrix in merged]
 
 
-def lower(sites: Sequence[Site], hamiltonian: Iterable[Term], jumps: Iterable[Jump]) -> Lowered:
-    """Canonical form of a model: merged, rounded, sorted; jumps with rate 0 or L = 0 are dropped. Raises InputError."""
+def lower(sites: Sequence[Site], hamiltonian: Sequence[Term], jumps: Sequence[Jump]) -> Lowered:
+    """Merged, rounded, sorted form of a model without jumps of rate 0 or L = 0. Raises InputError."""
     merger = _Merger(sites)
     dimensions = tuple(site.dimension for site in sites)
     energy = _hermitian(merger.merge(hamiltonian, 1.0, "hamiltonian"), dimensions)
@@ -184,13 +179,11 @@ def lower(sites: Sequence[Site], hamiltonian: Iterable[Term], jumps: Iterable[Ju
         operators = merger.finish(merger.merge(jump.terms, math.sqrt(jump.rate), "jumps"))
         if operators:
             lowered.append(LoweredJump(operators, jump.label))
-    lowered.sort(
-        key=lambda jump: ([(len(t.sites), t.sites, t.matrix.tobytes()) for t in jump.terms], jump.label)
-    )
+    lowered.sort(key=lambda jump: ([(len(t.sites), t.sites, t.matrix.tobytes()) for t in jump.terms], jump.label))
     return Lowered(dimensions, merger.finish(energy), tuple(lowered))
 
 
-def lower_operator(sites: Sequence[Site], terms: Iterable[Term]) -> tuple[LocalOperator, ...]:
+def lower_operator(sites: Sequence[Site], terms: Sequence[Term]) -> tuple[LocalOperator, ...]:
     """A sum of terms, Hermitian or not, merged and rounded like a Hamiltonian. Raises InputError."""
     merger = _Merger(sites)
     return merger.finish(merger.merge(terms, 1.0, "terms"))

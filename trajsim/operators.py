@@ -28,7 +28,8 @@ def read_only(key: str, values: ArrayLike) -> ComplexMatrix:
 
     An array that is already one is returned as it is: a model with thousands of bonds shares one matrix.
     """
-    if isinstance(values, np.ndarray) and values.dtype == np.complex128 and not values.flags.writeable:
+    frozen = isinstance(values, np.ndarray) and not values.flags.writeable and values.base is None
+    if isinstance(values, np.ndarray) and frozen and values.dtype == np.complex128:
         matrix = values
     else:
         try:
@@ -60,16 +61,20 @@ def _spin_matrices(dimension: int) -> Mapping[str, ComplexMatrix]:
     return MappingProxyType({name: read_only(name, matrix) for name, matrix in matrices.items()})
 
 
+def _dimension(S: float, key: str) -> int:
+    twice = 2 * number(key, S)
+    if twice < 1 or twice != round(twice):
+        raise InputError(f"`{key}` must be a positive multiple of 1/2, but {S} was given")
+    return round(twice) + 1
+
+
 def spin_matrices(S: float) -> dict[str, ComplexMatrix]:
     r"""Spin operators: S^z|m> = m|m>,  S^\pm|m> = \sqrt{S(S+1) - m(m \pm 1)} |m \pm 1>.
 
     Keys "Sx", "Sy", "Sz", "S+", "S-", "I"; read-only complex matrices (2S+1, 2S+1), rows and columns in
     ascending m. Raises InputError unless S is a positive multiple of 1/2.
     """
-    twice = 2 * number("S", S)
-    if twice < 1 or twice != round(twice):
-        raise InputError(f"`S` must be a positive multiple of 1/2, but {S} was given")
-    return dict(_spin_matrices(round(twice) + 1))
+    return dict(_spin_matrices(_dimension(S, "S")))
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,7 +86,7 @@ class Site:
     """
 
     dimension: int
-    operators: Mapping[str, ComplexMatrix]
+    operators: Mapping[str, NDArray[Any]]
     spin: float | None = None
 
     def __post_init__(self) -> None:
@@ -89,15 +94,13 @@ class Site:
         d = integer("dimension", self.dimension, least=2)
         if self.spin is not None and 2 * number("spin", self.spin) + 1 != d:
             raise InputError(f"`dimension` must be 2 S + 1 for spin {self.spin}, but {d} was given")
-        operators = {"I": read_only("I", np.eye(d))}
+        operators: dict[str, NDArray[Any]] = {"I": read_only("I", np.eye(d))}
         for name, values in self.operators.items():
             if not isinstance(name, str) or not name or name.split() != [name]:
                 raise InputError(f"`operators` must have names without spaces, but {name!r} was given")
             operators[name] = read_only(name, values)
             if len(operators[name]) != d:
-                raise InputError(
-                    f"`{name}` must be a {d} x {d} matrix, but its shape is {operators[name].shape}"
-                )
+                raise InputError(f"`{name}` must be a {d} x {d} matrix, but its shape is {operators[name].shape}")
         object.__setattr__(self, "operators", MappingProxyType(operators))
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -112,9 +115,7 @@ class Site:
         unknown = [factor for factor in factors if factor not in self.operators]
         if unknown or not factors:
             known = ", ".join(f'"{key}"' for key in self.operators)
-            raise InputError(
-                f"`operator` must be one of {known}, or a product of them, but {name!r} was given"
-            )
+            raise InputError(f"`operator` must be one of {known}, or a product of them, but {name!r} was given")
         matrix = self.operators[factors[0]]
         for factor in factors[1:]:
             matrix = matrix @ self.operators[factor]
@@ -126,6 +127,9 @@ def _spin(dimension: int) -> Site:
     return Site(dimension, _spin_matrices(dimension), (dimension - 1) / 2)
 
 
-def spin(S: float) -> Site:
-    """A site of spin S: dimension 2S + 1, operators of `spin_matrices`. One object for each S."""
-    return _spin(len(spin_matrices(S)["I"]))
+def spin(S: float, key: str = "S") -> Site:
+    """A site of spin S: dimension 2S + 1, operators of `spin_matrices`; one object for each S.
+
+    key: how S is called in the InputError of a wrong one.
+    """
+    return _spin(_dimension(S, key))

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trajsim.decomposition import Parts, irreducible_parts
+from trajsim.decomposition import Parts, Splits, irreducible_parts
 from trajsim.operators import ComplexMatrix
 
 if TYPE_CHECKING:
@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Verdict", "conserves", "permutation_invariant", "translation_invariant"]
 
-_TOLERANCE = 1e-9  # relative to the largest element of an operator
+_EQUAL = 1e-11  # difference that is rounding, relative to the largest element of H
+_RESOLUTION = 1e-9  # of jumps, relative to the largest element of all: coarse, so that equal ones round alike
 
 
 @dataclass(frozen=True)
@@ -40,8 +41,14 @@ class Verdict:
         return self.holds
 
 
-def _parts(operators: Sequence[LocalOperator], dimensions: tuple[int, ...]) -> Parts:
-    return irreducible_parts(((operator.sites, operator.matrix) for operator in operators), dimensions)
+def _parts(lowered: Lowered) -> tuple[Parts, list[Parts]]:
+    """Irreducible parts of H and of every jump."""
+    splits: Splits = {}
+
+    def parts(operators: Sequence[LocalOperator]) -> Parts:
+        return irreducible_parts(((op.sites, op.matrix) for op in operators), lowered.dimensions, splits)
+
+    return parts(lowered.hamiltonian), [parts(jump.terms) for jump in lowered.jumps]
 
 
 def _where(sites: Iterable[int]) -> str:
@@ -50,7 +57,7 @@ def _where(sites: Iterable[int]) -> str:
     return f"on site {names}" if len(listed) == 1 else f"on sites {names}"
 
 
-# --- charges ---------------------------------------------------------------------------------------------------
+# charges --------------------------------------------------------------------------------------------------
 
 
 def _changes(matrix: ComplexMatrix, dimensions: Sequence[int], modulus: int | None) -> set[int]:
@@ -77,20 +84,18 @@ def conserves(lowered: Lowered, spins: Sequence[float | None], modulus: int | No
     def changes(sites: tuple[int, ...], matrix: ComplexMatrix) -> set[int]:
         return _changes(matrix, [lowered.dimensions[site] for site in sites], modulus)
 
-    for sites, matrix in sorted(_parts(lowered.hamiltonian, lowered.dimensions).items(), key=_by_size):
+    hamiltonian, jumps = _parts(lowered)
+    for sites, matrix in sorted(hamiltonian.items(), key=_by_size):
         found = changes(sites, matrix) - {0}
         if found:
             amounts = ", ".join(f"{amount:+d}" for amount in sorted(found))
             how = f"changes it by {amounts}" if modulus is None else "flips it"
             return Verdict(False, f"H does not conserve {name}: its term {_where(sites)} {how}")
-    for jump in lowered.jumps:
-        parts = _parts(jump.terms, lowered.dimensions)
+    for jump, parts in zip(lowered.jumps, jumps, strict=True):
         found = set().union(*(changes(sites, matrix) for sites, matrix in parts.items()))
         if len(found) > 1:
             support = sorted(set().union(*parts))
-            amounts = ", ".join(
-                f"{amount:+d}" if modulus is None else str(amount) for amount in sorted(found)
-            )
+            amounts = ", ".join(f"{amount:+d}" if modulus is None else str(amount) for amount in sorted(found))
             return Verdict(
                 False,
                 f"the jump '{jump.label}' {_where(support)} changes {name} by several amounts ({amounts})",
@@ -102,7 +107,7 @@ def _by_size(item: tuple[tuple[int, ...], ComplexMatrix]) -> tuple[int, tuple[in
     return len(item[0]), item[0]
 
 
-# --- permutations of sites -------------------------------------------------------------------------------------
+# permutations of sites ------------------------------------------------------------------------------------
 
 
 def _moved(parts: Parts, image: Sequence[int], dimensions: tuple[int, ...]) -> Parts:
@@ -126,7 +131,7 @@ def _differs(first: Parts, second: Parts) -> tuple[int, ...] | None:
     size = max((float(np.abs(matrix).max()) for matrix in first.values()), default=0.0)
     for sites, matrix in sorted(first.items(), key=_by_size):
         other = second.get(sites)
-        if other is None or np.abs(matrix - other).max() > _TOLERANCE * size:
+        if other is None or np.abs(matrix - other).max() > _EQUAL * size:
             return sites
     return next((sites for sites in sorted(second) if sites not in first), None)
 
@@ -138,7 +143,7 @@ def _fingerprint(parts: Parts, size: float) -> tuple[Any, ...]:
     magnitude = np.abs(flat)
     # the first element of the largest kind: rounding must not decide between equals
     reference = flat[int(np.argmax(magnitude > 0.999 * magnitude.max()))]
-    turned = flat * (abs(reference) / reference) / (_TOLERANCE * size)
+    turned = flat * (abs(reference) / reference) / (_RESOLUTION * size)
     digits = np.rint(np.stack([turned.real, turned.imag])).astype(np.int64)
     return tuple(sites for sites, _ in ordered), digits.tobytes()
 
@@ -148,8 +153,7 @@ class _Permuted:
 
     def __init__(self, lowered: Lowered) -> None:
         self.dimensions = lowered.dimensions
-        self.hamiltonian = _parts(lowered.hamiltonian, lowered.dimensions)
-        self.jumps = [_parts(jump.terms, lowered.dimensions) for jump in lowered.jumps]
+        self.hamiltonian, self.jumps = _parts(lowered)
         self.labels = [jump.label for jump in lowered.jumps]
         self.size = max((float(np.abs(m).max()) for jump in self.jumps for m in jump.values()), default=1.0)
         self.prints = Counter(_fingerprint(jump, self.size) for jump in self.jumps)
@@ -168,7 +172,8 @@ class _Permuted:
             key = _fingerprint(_moved(jump, image, self.dimensions), self.size)
             if not left[key]:
                 support = sorted(set().union(*jump))
-                return f"the jump '{label}' {_where(support)} has no partner {_where(sorted(image[s] for s in support))}"
+                partner = _where(sorted(image[site] for site in support))
+                return f"the jump '{label}' {_where(support)} has no partner {partner}"
             left[key] -= 1
         return None
 
@@ -181,7 +186,7 @@ def translation_invariant(lowered: Lowered, lattice: Lattice | None) -> Verdict:
     if len(translations) == 1:
         return Verdict(False, "the lattice has no translations: it is not periodic")
     permuted = _Permuted(lowered)
-    # a translation is known by where it takes site 0; those that verified ones generate need no test of their own
+    # a translation is known by where it takes site 0; what verified ones generate needs no test of its own
     generators: list[NDArray[np.int64]] = []
     reached = {0}
     for translation in translations:
@@ -199,9 +204,7 @@ def translation_invariant(lowered: Lowered, lattice: Lattice | None) -> Verdict:
                 if target not in reached:
                     reached.add(target)
                     frontier.append(target)
-    return Verdict(
-        True, f"H and the jumps are invariant under the {len(translations)} translations of the lattice"
-    )
+    return Verdict(True, f"H and the jumps are invariant under the {len(translations)} translations of the lattice")
 
 
 def permutation_invariant(lowered: Lowered) -> Verdict:
