@@ -62,7 +62,7 @@ def test_an_error_on_one_rank_ends_all_with_its_message(tmp_path: Path) -> None:
     file = tmp_path / "bad.toml"
     file.write_text(campaign(trajectories=400, pause=0.01, fail_at=30, fail_with="input"))
     done = run(ranks(3, fake(file, tmp_path / "bad.zarr")))
-    assert done.returncode != 0
+    assert done.returncode == 3  # what `connect` was told for this error
     lines = [line for line in done.stderr.splitlines() if "error on rank" in line]
     assert len(lines) == 1
     assert lines[0].endswith("of 3: `x` must not fail")
@@ -80,7 +80,7 @@ def test_a_bug_on_one_rank_ends_all_with_its_traceback(tmp_path: Path) -> None:
     file = tmp_path / "bug.toml"
     file.write_text(campaign(trajectories=400, pause=0.01, fail_at=9, fail_with="bug"))
     done = run(ranks(2, fake(file, tmp_path / "bug.zarr")))
-    assert done.returncode != 0
+    assert done.returncode == 1
     assert "of 2: Traceback" in done.stderr
     assert "ZeroDivisionError" in done.stderr
 

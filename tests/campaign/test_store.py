@@ -149,13 +149,13 @@ class TestBadInput:
     def test_an_edited_seed(self, read, store: Path) -> None:
         path = store / "zarr.json"
         path.write_text(path.read_text().replace('"seed": 7', '"seed": 8'))
-        with pytest.raises(DamagedStoreError, match="must be a store of trajsim, but its zarr.json is damaged"):
+        with pytest.raises(DamagedStoreError, match=r"must be a store of trajsim, but its .* damaged"):
             read(store)
 
     @pytest.mark.parametrize("text", ["", "{", "[]", '{"attributes": 3}', "\xff"])
     def test_damaged_root(self, read, text: str, store: Path) -> None:
         (store / "zarr.json").write_text(text, encoding="latin-1")
-        with pytest.raises(DamagedStoreError, match="must be a store of trajsim, but its zarr.json is damaged"):
+        with pytest.raises(DamagedStoreError, match=r"must be a store of trajsim, but its .* damaged"):
             read(store)
 
     def test_root_of_another_shape(self, read, store: Path) -> None:

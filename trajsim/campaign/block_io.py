@@ -14,7 +14,7 @@ import re
 import shutil
 import uuid
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -172,7 +172,8 @@ def remove_block(path: Path) -> None:
     """Delete a block, its marker first, so that no reader takes what is left for a block."""
     with explained("delete", path):
         (path / _NODE).unlink(missing_ok=True)
-        shutil.rmtree(path)
+        with suppress(FileNotFoundError):
+            shutil.rmtree(path)
 
 
 def write_group(path: Path, attributes: Mapping[str, Any]) -> None:
