@@ -5,8 +5,8 @@
     trajsim.analysis.plot(result).savefig("structure_factor.png")
 
 Every result is an `xarray.Dataset` with `value`, `standard_error`, `lower`, `upper` (95 %), `count` and `failed`
-trajectories, units, and a statement on the steady state. Names are loaded on first use; nothing imports matplotlib before
-a figure is drawn.
+trajectories, units, and a statement on the steady state. Names are loaded on first use; nothing imports matplotlib
+before a figure is drawn.
 """
 
 from __future__ import annotations

@@ -17,13 +17,14 @@ def autocorrelation_time(dataset: xr.Dataset, name: str) -> xr.Dataset:
 
         tau = (1/2 + sum_{k >= 1} rho_k) sample_every  ->  integral_0^infinity rho(t) dt  for small sample_every
 
-    rho is the normalised autocorrelation function of one trajectory; tau comes from the batch means over 2^level samples
-    (see trajsim.statistics.integrated_autocorrelation_time), without raw records. No error bar of the package uses tau:
-    a trajectory's time average is one sample. It tells whether burn_in and duration are long enough.
+    rho is the normalised autocorrelation function of one trajectory; tau comes from the batch means over 2^level
+    samples (see trajsim.statistics.integrated_autocorrelation_time), without raw records. No error bar of the package
+    uses tau: a trajectory's time average is one sample. It tells whether burn_in and duration are long enough.
 
-    Returns value, standard_error, ... in inverse rates; converged, False where the duration is too short and the value is a
-    lower bound; effective_samples = variance of single samples / standard_error(mean)^2, the number of independent single
-    samples that would have the same error. Dimensions (point, ...) of the observable; NaN where nothing fluctuates.
+    Returns value, standard_error, ... in inverse rates; converged, False where the duration is too short and the value
+    is a lower bound; effective_samples = variance of single samples / standard_error(mean)^2, the number of independent
+    single samples that would have the same error. Dimensions (point, ...) of the observable; NaN where nothing
+    fluctuates.
     Raises: InputError if `name` was not recorded or the ensemble is on a time grid.
     """
     dataset = opened.check(dataset)

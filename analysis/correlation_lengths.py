@@ -46,14 +46,14 @@ def correlation_length(
     too long. NaN where a distance of the window is less than 2 standard errors from zero: the logarithm would be
     biased, choose a shorter window or add trajectories.
 
-    wave_vector: Q where the correlations are ordered, shape (dim,), None for 0 (ferromagnetic); for an exponential fit its
-        first component must be 0 or pi, and C(r) is multiplied by cos(Q r).
+    wave_vector: Q where the correlations are ordered, shape (dim,), None for 0 (ferromagnetic); for an exponential fit
+        its first component must be 0 or pi, and C(r) is multiplied by cos(Q r).
     distances: (r_min, r_max) of the exponential fit, both included; None takes 1 ... L/4.
     connected: use connected correlations; False where a symmetry makes the magnetisation vanish.
 
     Returns value, standard_error (jackknife), ... with dimensions (point, [time], pair).
-    Raises: InputError for bad arguments, for what `connected_correlation` and `structure_factor` need, and for fewer than
-        20 blocks; UnsupportedError for lattices that are not periodic boxes of orthogonal primitive vectors.
+    Raises: InputError for bad arguments, for what `connected_correlation` and `structure_factor` need, and for fewer
+        than 20 blocks; UnsupportedError for lattices that are not periodic boxes of orthogonal primitive vectors.
     """
     if method not in ("second_moment", "exponential"):
         raise InputError(f"`method` must be second_moment or exponential, but {method!r} was given")
@@ -88,7 +88,8 @@ def correlation_length(
 
         def evaluate(*means: Array) -> Array:
             c = means[0] if correlations is None else np.asarray(correlations(*means))
-            return of_point(c)[..., keep]
+            xi: Array = of_point(c)[..., keep]
+            return xi
 
         return evaluate
 
@@ -147,7 +148,8 @@ def _exponential(
     signs = np.cos(q[0] * r)
 
     def select(c: Array) -> Array:
-        return np.stack([c[..., i].mean(axis=-1) for i in at], axis=-1) * signs
+        staggered: Array = np.stack([c[..., i].mean(axis=-1) for i in at], axis=-1) * signs
+        return staggered
 
     def of_point(point: int) -> Callable[[Array], Array]:
         correlations = None if prepare is None else prepare(point)

@@ -115,9 +115,10 @@ def connected_part(
             product = m[..., first, :n, None] * m[..., second, None, :n]
             flat = product.reshape(-1, n * n)
             sums = np.stack([np.bincount(index.ravel(), weights=row, minlength=len(rows)) for row in flat])
-            average = np.full(raw.shape, np.nan)
-            average[..., rows] = (sums / lattice.displacement_counts).reshape(*raw.shape[:-1], len(rows))
-            return raw - average
+            connected: Array = np.full(raw.shape, np.nan)
+            average = (sums / lattice.displacement_counts).reshape(*raw.shape[:-1], len(rows))
+            connected[..., rows] = raw[..., rows] - average
+            return connected
 
         return subtract_average
 

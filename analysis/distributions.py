@@ -41,9 +41,10 @@ def bimodality_coefficient(dataset: xr.Dataset) -> xr.Dataset:
 
 
 def binder_cumulant(dataset: xr.Dataset) -> xr.Dataset:
-    """U = 1 - m_4 / (3 m_2^2) of the raw moments m_n = <(S^a)^n>: 2/3 for two sharp peaks, 0 for a Gaussian around zero.
+    """U = 1 - m_4 / (3 m_2^2) of the raw moments m_n = <(S^a)^n>, S^a = sum_i S^a_i.
 
-    Same needs and errors as `bimodality_coefficient`, B_c = 1 / (3 (1 - U)).
+    2/3 for two sharp peaks at +-m, 0 for a Gaussian around zero; B_c = 1 / (3 (1 - U)). Same needs, errors and result as
+    `bimodality_coefficient`.
     Source: Binder, Z. Phys. B 43, 119 (1981).
     """
     return _moment_ratio(dataset, "binder_cumulant", lambda m2, m4: 1 - m4 / (3 * m2**2))
@@ -94,9 +95,9 @@ def bimodality_index(dataset: xr.Dataset) -> xr.Dataset:
     allowed, and P_min the minimum between them; b = 0 with fewer than two maxima.
 
     b is not smooth, and sampling noise makes maxima of its own, so that b > 0 by chance where the true distribution has
-    one broad peak. `stable` tells whether leaving out any one block keeps the same two maxima and minimum: only there is
-    the jackknife error meaningful (and where it is b = 0 with error 0, it only says that no block alone makes a second
-    maximum). No bias is removed.
+    one broad peak. `stable` tells whether leaving out any one block keeps the same two maxima and minimum: only there
+    is the jackknife error meaningful (and where it is b = 0 with error 0, it only says that no block alone makes a
+    second maximum). No bias is removed.
 
     Returns value, standard_error (jackknife), stable, ... with dimensions (point, [time], component); a pure number.
     Raises: InputError if `collective_distribution` was not recorded, or for fewer than 20 blocks.

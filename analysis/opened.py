@@ -55,7 +55,13 @@ def require_label(array: xr.DataArray, dimension: str, label: Any) -> None:
 
 def counts(dataset: xr.Dataset) -> NDArray[np.int64]:
     """Trajectories in each block, (point, block); 0 where a block is missing."""
-    return np.nan_to_num(np.asarray(dataset["count"].transpose("point", "block").values, float)).astype(np.int64)
+    return _whole(dataset["count"].transpose("point", "block"))
+
+
+def _whole(array: xr.DataArray) -> NDArray[np.int64]:
+    """Whole numbers again after an outer join has made them floats, 0 where it has put NaN."""
+    whole: NDArray[np.int64] = np.nan_to_num(np.asarray(array.values, float)).astype(np.int64)
+    return whole
 
 
 def failed(dataset: xr.Dataset) -> NDArray[np.int64]:
@@ -154,11 +160,11 @@ def common_lattice(dataset: xr.Dataset) -> Lattice:
 
 
 def displacement_pairs(dataset: xr.Dataset, point: int) -> NDArray[np.int64]:
-    """Ordered pairs of sites (i, j), i = j included, behind each label of `displacement`, (displacement,); 0 if absent."""
+    """Ordered pairs of sites (i, j), i = j included, of each label of `displacement`, (displacement,); 0 if absent."""
     pairs = dataset["pairs"]
     if "point" in pairs.dims:
         pairs = pairs.isel(point=point)
-    return np.nan_to_num(np.asarray(pairs.values, float)).astype(np.int64)
+    return _whole(pairs)
 
 
 def displacement_rows(dataset: xr.Dataset, lattice: Lattice) -> NDArray[np.int64]:

@@ -18,9 +18,9 @@ Array = NDArray[np.float64]
 def order_parameter(dataset: xr.Dataset) -> xr.Dataset:
     """S^ab = (1 / (N (N - 1))) sum_{i != j} <S^a_i S^b_j>, Huybrechts et al. (2020), Eq. (15) at k = 0.
 
-    From `correlation`, all displacements but zero weighted by their pairs; the error is a jackknife over blocks, because
-    the displacements of one trajectory are correlated. In Pauli matrices, as in the paper, it is 4 times larger
-    (`to_pauli`).
+    From `correlation`, all displacements but zero weighted by their pairs; the error is a jackknife over blocks,
+    because the displacements of one trajectory are correlated. In Pauli matrices, as in the paper, it is 4 times
+    larger (`to_pauli`).
 
     Returns value, standard_error, ... with dimensions (point, [time], pair), in hbar^2.
     Raises: InputError if `correlation` was not recorded, or for fewer than 20 blocks.

@@ -11,7 +11,7 @@ import xarray as xr
 
 from trajsim.errors import InputError
 
-from .results import failures
+from .results import failures, swept_parameters
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -125,8 +125,8 @@ def _figure(result: xr.Dataset, x: str, panel: str | None, zero: bool = False) -
         part = result if panel is None else result.sel({panel: label})
         lines = list(_lines(part, x))
         for number, (name, xs, ys, errors) in enumerate(lines):
-            style = {"marker": MARKERS[number % len(MARKERS)], "markersize": 4, "linewidth": 1, "capsize": 2}
-            axes.errorbar(xs, ys, errors, label=name or None, **style)
+            marker = MARKERS[number % len(MARKERS)]
+            axes.errorbar(xs, ys, errors, label=name or None, marker=marker, markersize=4, linewidth=1, capsize=2)
         if zero:
             axes.axhline(0.0, color="0.6", linewidth=0.8, zorder=0)
         if any(name for name, *_ in lines):
@@ -141,57 +141,63 @@ def _figure(result: xr.Dataset, x: str, panel: str | None, zero: bool = False) -
 
 def _lines(part: xr.Dataset, x: str) -> Iterator[tuple[str, Any, Any, Any]]:
     """Name, x, value and error of every line; lines without a number are left out."""
-    along, swept = _abscissa(part, x)
-    others = [str(d) for d in part["value"].dims if d != along]
-    choices = [range(part.sizes[d]) for d in others]
+    along = x if x in part.dims else str(part[x].dims[0])
     found = []
-    for position in itertools.product(*choices):
-        at = dict(zip(others, position, strict=True))
-        line = part.isel(at)
-        if np.isfinite(line["value"].values).any():
-            found.append((_name(part, at, swept), line))
+    for words, group, key in _sweeps(part) if along == "point" else [([], part, x)]:
+        others = [str(d) for d in group["value"].dims if d != along]
+        for position in itertools.product(*(range(group.sizes[d]) for d in others)):
+            at = dict(zip(others, position, strict=True))
+            line = group.isel(at)
+            if np.isfinite(line["value"].values).any():
+                found.append((", ".join([*words, *_words(part, at)]), line, key))
     shown = [found[i] for i in np.unique(np.linspace(0, len(found) - 1, min(len(found), LINES)).astype(int))]
     if not shown:
         yield "no data", np.array([0.0]), np.array([np.nan]), np.array([np.nan])
-    for number, (name, line) in enumerate(shown):
+    for number, (name, line, key) in enumerate(shown):
         if number == 0 and len(shown) < len(found):
             name += f" ({len(shown)} of {len(found)} lines)"
         good = np.isfinite(line["value"].values)
-        xs = line[swept or x].values if (swept or x) in line.coords else np.arange(line.sizes[along])
+        xs = line[key].values if key in line.coords else np.arange(line.sizes[along])
         yield name, xs[good], line["value"].values[good], line["standard_error"].values[good]
 
 
-def _abscissa(part: xr.Dataset, x: str) -> tuple[str, str | None]:
-    """The dimension a line runs along, and for points the swept parameter if there is just one."""
-    if x in part.dims:
-        along = x
-    else:
-        along = str(part[x].dims[0])
-    if along != "point":
-        return along, None
-    swept = _swept(part)
-    return along, swept[0] if len(swept) == 1 else None
+def _sweeps(part: xr.Dataset) -> list[tuple[list[str], xr.Dataset, str]]:
+    """Points as lines against one swept parameter: (words for the others, points of the line, parameter)."""
+    key = _abscissa(part)
+    others = [name for name in swept_parameters(part) if name != key]
+    groups: dict[tuple[str, ...], list[int]] = {}
+    for point in range(part.sizes["point"]):
+        groups.setdefault(tuple(_text(part[n].values[point]) for n in others), []).append(point)
+    lines = []
+    for values, points in groups.items():
+        group = part.isel(point=points)
+        words = [f"{_last(n)} = {value}" for n, value in zip(others, values, strict=True)]
+        lines.append((words, group.isel(point=np.argsort(group[key].values, kind="stable")), key))
+    return lines
 
 
-def _swept(part: xr.Dataset) -> list[str]:
-    """Parameters that differ between the points."""
-    names = [str(k) for k, c in part.coords.items() if c.dims == ("point",) and k != "point"]
-    return [n for n in names if len({str(v) for v in part[n].values.tolist()}) > 1]
+def _abscissa(part: xr.Dataset) -> str:
+    """The swept number that takes most values, else the number of the point."""
+    numbers = [name for name in swept_parameters(part) if part[name].dtype.kind in "iuf"]
+    return max(numbers, key=lambda name: len(np.unique(part[name].values)), default="point")
 
 
-def _name(part: xr.Dataset, at: dict[str, int], swept: str | None) -> str:
+def _words(part: xr.Dataset, at: dict[str, int]) -> list[str]:
     """Legend entry: swept parameters of the point, labels of the other dimensions that have more than one."""
     words = []
     for d, i in at.items():
         if part.sizes[d] == 1:
             continue
         if d == "point":
-            names = [n for n in _swept(part) if n != swept]
-            words += [f"{n.split('.')[-1]} = {_text(part[n].values[i])}" for n in names] or [f"point {i}"]
+            words += [f"{_last(n)} = {_text(part[n].values[i])}" for n in swept_parameters(part)] or [f"point {i}"]
         else:
             label = part[d].values[i] if d in part.coords else i
             words.append(str(label) if isinstance(label, str) else f"{d} = {_text(label)}")
-    return ", ".join(words)
+    return words
+
+
+def _last(name: str) -> str:
+    return name.split(".")[-1]
 
 
 def _text(value: Any) -> str:
@@ -215,8 +221,7 @@ def _value_label(result: xr.Dataset) -> str:
 
 def _x_label(result: xr.Dataset, x: str) -> str:
     if x == "point":
-        swept = _swept(result)
-        return swept[0].split(".")[-1] if len(swept) == 1 else "point"
+        return _last(_abscissa(result))
     about = result[x].attrs if x in result.coords else {}
     fallback = {"time": "inverse rate", "distance": "lattice constants", "m": "hbar"}
     units = about.get("units", fallback.get(x, "1"))

@@ -21,6 +21,8 @@ POOLED = "variance over trajectories"
 
 _KEPT = (*steady.KEYS, "campaign", "seed", "model", "model_hash", "trajsim_version", "spin")
 
+_POINT_TEXTS = ("point", "lattice", "model", "model_hash")
+
 
 def assemble(
     dataset: xr.Dataset,
@@ -75,6 +77,12 @@ def _coordinates(dataset: xr.Dataset, dims: Sequence[str]) -> dict[Hashable, xr.
     return {key: coord for key, coord in dataset.coords.items() if set(coord.dims) - {"axis"} <= set(dims)}
 
 
+def swept_parameters(result: xr.Dataset) -> list[str]:
+    """Coordinates along `point` that differ between points: what a sweep has swept."""
+    names = [str(k) for k, c in result.coords.items() if c.dims == ("point",) and k not in _POINT_TEXTS]
+    return [name for name in names if len({str(value) for value in result[name].values.tolist()}) > 1]
+
+
 def failures(result: xr.Dataset) -> str:
     """One line on failed trajectories; empty if there are none."""
     bad, good = int(result["failed"].sum()), int(result["count"].sum())
@@ -104,11 +112,10 @@ def to_pauli(result: xr.Dataset) -> xr.Dataset:
     if "order" in result.dims:
         power = result["order"]
     scaled = result.copy()
-    with xr.set_options(keep_attrs=True):
-        for name in ("value", "standard_error", "lower", "upper", "imaginary", "imaginary_standard_error"):
-            if name in result:
-                scaled[name] = (result[name] * 2.0**power).transpose(*result[name].dims)
-                scaled[name].attrs = {**result[name].attrs, "units": "1" if np.any(power) else result[name].units}
+    for name in ("value", "standard_error", "lower", "upper", "imaginary", "imaginary_standard_error"):
+        if name in result and np.any(power):
+            scaled[name] = (result[name] * 2.0**power).transpose(*result[name].dims)
+            scaled[name].attrs = {**result[name].attrs, "units": "1"}
     if "m" in result.dims:
         scaled = scaled.assign_coords(m=("m", 2 * result["m"].values, {**result["m"].attrs, "units": "1"}))
     return scaled.assign_attrs(pauli=True)

@@ -23,10 +23,10 @@ def is_steady(dataset: xr.Dataset) -> bool:
 
 
 def batch_moments(dataset: xr.Dataset, name: str) -> tuple[Array, Array, Array]:
-    """Squared deviations of batch means and their number, (level, point, ...) and (level, point), all blocks of a point added,
-    and the variance of the block's grand mean, (point, ...), that the deviations lack.
+    """Squared deviations of batch means, (level, point, ...), and number of batches, (level, point), of all blocks.
 
-    That variance is the scatter of the trajectories' time averages over the trajectories of the block.
+    Third, the variance of a block's grand mean, (point, ...), that the deviations lack: the scatter of the time
+    averages of trajectories over the number of trajectories in the block.
     """
     mean, m2 = (dataset[n].transpose("point", "block", ...).values for n in (name, f"{name}_m2"))
     count = opened.counts(dataset)
@@ -66,7 +66,9 @@ def statement(dataset: xr.Dataset, names: Sequence[str]) -> str:
         return ""
     points = range(dataset.sizes["point"])
     burn_in, duration, every = (np.array([float(opened.property_at(dataset, key, p)) for p in points]) for key in KEYS)
-    text = f"steady state: averaged over {_span(duration)} after a burn-in of {_span(burn_in)}, a sample every {_span(every)}"
+    text = (
+        f"steady state: mean over {_span(duration)} after a burn-in of {_span(burn_in)}, a sample every {_span(every)}"
+    )
     longest, known, short = 0.0, False, False
     for name in names:
         if f"{name}_batch_m2" not in dataset:

@@ -23,13 +23,13 @@ def structure_factor(dataset: xr.Dataset, momenta: ArrayLike | None = None, *, c
 
         S^ab(k) = (1/N) sum_{i,j} e^{i k (r_i - r_j)} <S^a_i S^b_j> = sum_d (pairs(d)/N) C^ab(d) e^{-i k d}
 
-    momenta: wave vectors, shape (n_k, dim), or (n_k,) in one dimension, in units where k . d is the phase of a displacement d
-        in primitive vectors; None takes all that a fully periodic lattice allows.
+    momenta: wave vectors, shape (n_k, dim), or (n_k,) in one dimension, in units where k . d is the phase of a
+        displacement d in primitive vectors; None takes all that a fully periodic lattice allows.
     connected: of the connected correlations (see `connected_correlation`) instead of the raw ones.
 
-    S(k) is linear in the correlations, but those of one trajectory are correlated with each other, and the ensemble keeps
-    no products of different displacements: their covariance is in the scatter of the block means, so the error is a
-    jackknife over blocks.
+    S(k) is linear in the correlations, but those of one trajectory are correlated with each other, and the ensemble
+    keeps no products of different displacements: their covariance is in the scatter of the block means only, so the
+    error is a jackknife over blocks.
 
     Returns value and standard_error (real part), for pairs such as "xy" also imaginary and imaginary_standard_error,
     with dimensions (point, [time], pair, momentum), in hbar^2; coordinate wave_vector (momentum, axis).
@@ -39,7 +39,8 @@ def structure_factor(dataset: xr.Dataset, momenta: ArrayLike | None = None, *, c
     dataset = opened.check(dataset)
     opened.require(dataset, "correlation", "the structure factor")
     k, phases = fourier_weights(dataset, momenta)
-    names, pairs, prepare = ["correlation"], [str(p) for p in dataset["pair"].values], _raw
+    names, pairs = ["correlation"], [str(p) for p in dataset["pair"].values]
+    prepare: Callable[[int], Callable[..., Any]] = _raw
     if connected:
         pairs, source, prepare = connected_part(dataset)
         names.append(source)

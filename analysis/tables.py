@@ -14,21 +14,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
-from .results import failures
+from .results import failures, swept_parameters
 
 if TYPE_CHECKING:
     from rich.table import Table
 
 Row = dict[str, Any]
 
-_HIDDEN = ("point", "axis")
-
 
 def rows(result: xr.Dataset) -> list[Row]:
     """One row for each number of a result: coordinates, then value, standard_error, lower, upper and what else it has.
 
-    Columns of coordinates are the swept parameters (the number of the point where nothing is swept), then the dimensions of
-    the result with the coordinates along them; numbers that do not exist (labels of other points) make no row.
+    Columns of coordinates are the point and its swept parameters (if there are several points), then the dimensions of
+    the result with the coordinates along them. Numbers that do not exist (labels of other points) make
+    no row.
     """
     value = result["value"]
     dims = [str(d) for d in value.dims]
@@ -47,8 +46,8 @@ def rows(result: xr.Dataset) -> list[Row]:
 
 def _coordinate_columns(result: xr.Dataset, dims: list[str]) -> dict[str, xr.DataArray]:
     """Swept parameters first, then labels of the other dimensions, each followed by the coordinates along it."""
-    swept = {str(k): c for k, c in result.coords.items() if c.dims == ("point",) and k not in _HIDDEN}
-    columns = swept or {"point": result["point"]}
+    swept = {name: result[name] for name in swept_parameters(result)}
+    columns = {"point": result["point"], **swept} if result.sizes["point"] > 1 else {}
     for d in dims[1:]:
         columns[d] = result[d] if d in result.coords else xr.DataArray(np.arange(result.sizes[d]), dims=d)
         for key, coord in result.coords.items():
@@ -76,7 +75,7 @@ def to_csv(result: xr.Dataset) -> str:
 
 
 def to_json(results: Mapping[str, xr.Dataset]) -> str:
-    """Results as JSON: name -> {kind, units, method, statement, failures, rows}; what is not a finite number is null."""
+    """Results as JSON: name -> {kind, units, method, statement, failures, rows}; NaN is null."""
     data = {
         name: {
             "kind": result.attrs["kind"],
