@@ -43,7 +43,7 @@ def bimodality_coefficient(dataset: xr.Dataset) -> xr.Dataset:
 def binder_cumulant(dataset: xr.Dataset) -> xr.Dataset:
     """U = 1 - m_4 / (3 m_2^2) of the raw moments m_n = <(S^a)^n>, S^a = sum_i S^a_i.
 
-    2/3 for two sharp peaks at +-m, 0 for a Gaussian around zero; B_c = 1 / (3 (1 - U)). Same needs, errors and result as
+    2/3 for two sharp peaks at +-m, 0 for a Gaussian around zero; B_c = 1 / (3 (1 - U)). Otherwise as
     `bimodality_coefficient`.
     Source: Binder, Z. Phys. B 43, 119 (1981).
     """

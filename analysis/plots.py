@@ -206,8 +206,11 @@ def _text(value: Any) -> str:
 
 def _by_distance(result: xr.Dataset) -> xr.Dataset:
     """Displacements sorted by length; d and -d, equal by symmetry for like components, both shown."""
-    order = np.argsort(result["distance"].values, kind="stable")
-    return result.isel(displacement=order)
+    distance = result["distance"]
+    if "point" in distance.dims:  # several lattices: a displacement has one length wherever it exists
+        distance = distance.min("point")
+        result = result.assign_coords(distance=distance)
+    return result.isel(displacement=np.argsort(distance.values, kind="stable"))
 
 
 def _value_label(result: xr.Dataset) -> str:

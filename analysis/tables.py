@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
-from .results import failures, swept_parameters
+from .results import POOLED, failures, swept_parameters
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -26,8 +26,7 @@ def rows(result: xr.Dataset) -> list[Row]:
     """One row for each number of a result: coordinates, then value, standard_error, lower, upper and what else it has.
 
     Columns of coordinates are the point and its swept parameters (if there are several points), then the dimensions of
-    the result with the coordinates along them. Numbers that do not exist (labels of other points) make
-    no row.
+    the result with the coordinates along them. Means that were not recorded (labels of other points) make no row.
     """
     value = result["value"]
     dims = [str(d) for d in value.dims]
@@ -39,7 +38,8 @@ def rows(result: xr.Dataset) -> list[Row]:
         at = dict(zip(dims, position, strict=True))
         row = {name: _plain(coord.values[tuple(at[str(d)] for d in coord.dims)]) for name, coord in columns.items()}
         row |= {name: _plain(a.values[tuple(at[str(d)] for d in a.dims)]) for name, a in arrays.items()}
-        if not (isinstance(row["value"], float) and math.isnan(row["value"]) and row["count"] > 0 and len(dims) > 1):
+        absent = result.attrs["method"] == POOLED and row["count"] > 0 and math.isnan(row["value"])
+        if not absent:
             table.append(row)
     return table
 

@@ -66,7 +66,7 @@ class TestPool:
 
     @pytest.mark.parametrize("axis", [1, -3, 2])
     def test_refuses_shapes_that_do_not_fit(self, axis: int) -> None:
-        with pytest.raises(InputError, match="`(axis|count)` must"):
+        with pytest.raises(InputError, match=r"`(axis|count)` must"):
             statistics.pool(np.ones((3, 2)), np.ones((3, 2)), np.ones(3, int), axis=axis)
         with pytest.raises(InputError, match="`count` must"):
             statistics.pool(np.ones((3, 2)), np.ones((3, 2)), np.ones(2, int))
@@ -134,7 +134,7 @@ class TestJackknife:
         assert_covers((low < 2.0) & (high > 2.0))
 
     def test_refuses_fewer_than_20_blocks(self) -> None:
-        with pytest.raises(InputError, match="`blocks` must be at least 20 .* but there are 19"):
+        with pytest.raises(InputError, match=r"`blocks` must be at least 20 .* but there are 19"):
             statistics.jackknife(lambda m: m, np.ones(19))
 
 

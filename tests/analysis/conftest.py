@@ -139,7 +139,7 @@ def ring_correlation(d: np.ndarray, length: int, xi: float, wave_vector: float =
 def distribution(
     trajectories: int, rng: np.random.Generator, p: np.ndarray, *, concentration: float = 20.0, **keywords: Any
 ) -> xr.Dataset:
-    """P(m) of N = len(p) - 1 spins 1/2 with mean p: each trajectory a Dirichlet draw; moments of orders 1 ... 4 of it."""
+    """P(m) of N = len(p) - 1 spins 1/2 with mean p: each trajectory a Dirichlet draw; moments 1 ... 4 of it."""
     m = np.arange(len(p)) - (len(p) - 1) / 2
     draws = rng.dirichlet(np.maximum(concentration * p, 1e-9), size=(trajectories, 1))[:, :, None, :]
     moments = np.stack([draws @ m**n for n in (1, 2, 3, 4)], axis=-1)
