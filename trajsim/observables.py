@@ -70,9 +70,12 @@ def _lattice(model: SpinModel, name: str) -> Lattice:
 
 
 class Observable:
-    """Base: `name` is the key in [record] and the variable in results."""
+    """Base of all observables."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """Key in [record] and name of the variable in results."""
+        raise NotImplementedError
 
     def field(self, model: SpinModel) -> Field:
         """Dimensions, labels and units for this model. Raises UnsupportedError if it does not apply."""
@@ -248,7 +251,7 @@ class Operator(Observable):
         object.__setattr__(self, "terms", tuple(self.terms))
 
     @property
-    def name(self) -> str:  # type: ignore[override]
+    def name(self) -> str:
         """The user's name."""
         return self.label
 
@@ -316,7 +319,7 @@ def from_spec(record: Mapping[str, Any], model: SpinModel) -> tuple[Observable, 
     and [record.operators] with a list of terms for each name.
 
     Raises: InputError naming the key.
-    """  # noqa: D205
+    """
     from trajsim.model_spec import parse_terms
 
     observables: list[Observable] = []

@@ -15,7 +15,7 @@ class BlockMoments:
     """Accumulates a block. On a time grid a trajectory's row at each time is a sample; in the steady state its time
     average is, and moments of batches of 2^l consecutive samples are kept besides (Flyvbjerg, Petersen, J. Chem.
     Phys. 91, 461 (1989)): batches that do not fill up at the end of a trajectory are left out.
-    """  # noqa: D205
+    """
 
     def __init__(self, layout: Layout, size: int, keep_raw: bool) -> None:
         self._layout = layout
@@ -46,7 +46,7 @@ class BlockMoments:
 
     def _time_average(self, samples: NDArray[np.float64]) -> NDArray[np.float64]:
         """Mean over the window, (1, width); jump counts are those at its end. Batches are counted on the way."""
-        average = samples.mean(axis=0)
+        average: NDArray[np.float64] = samples.mean(axis=0)
         for field in self._layout.fields:
             if field.name == "jump_counts":
                 piece = slice(field.offset, field.offset + field.size)
@@ -56,7 +56,7 @@ class BlockMoments:
             batches = len(samples) // length
             means = samples[: batches * length].reshape(batches, length, -1).mean(axis=1)
             self._merge_batches(level, means)
-        return average[None, :]
+        return average.reshape(1, -1)
 
     def _merge_batches(self, level: int, means: NDArray[np.float64]) -> None:
         """Chan's merge of the batches of one trajectory into those of the block."""

@@ -286,7 +286,9 @@ def advance(
             continue
         clock[_TIME] = time + _locate(vectors, terms, norm2, end2, r, tau, work, tolerance, generator.bank.tile)
         psi[:, :] = work
-        channel = _jump(generator, psi, work, rates, uniform(key, trajectory, np.uint64(JUMPS), np.uint64(counters[_DRAWS])))
+        channel = _jump(
+            generator, psi, work, rates, uniform(key, trajectory, np.uint64(JUMPS), np.uint64(counters[_DRAWS]))
+        )
         if channel < 0:
             return NO_CHANNEL
         if clock[_TIME] > count_from:

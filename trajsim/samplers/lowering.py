@@ -18,9 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["effective_hamiltonian", "lower_generator"]
 
 
-def _embed(
-    operator: LocalOperator, sites: tuple[int, ...], dimensions: Sequence[int]
-) -> NDArray[np.complex128]:
+def _embed(operator: LocalOperator, sites: tuple[int, ...], dimensions: Sequence[int]) -> NDArray[np.complex128]:
     """Matrix of a local operator on a larger ascending tuple of sites (little-endian)."""
     sizes = [dimensions[s] for s in sites]
     others = [s for s in sites if s not in operator.sites]

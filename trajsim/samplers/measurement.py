@@ -3,7 +3,8 @@ r"""Expectation values of a pure state: observables lowered to flat arrays, and 
 Everything about one axis a comes from the distribution P_a(s) = |<s|U_a \psi>|^2 over the eigenstates of the S^a_i:
 the collective distribution is its histogram, and the moment transform, on every site the matrix with rows 1, m, m^2,
 turns it into the table of all <\prod_i (S^a_i)^{n_i}>, n_i = 0, 1, 2, from which magnetisations and aa correlations
-are read. Both cost O(N D) for all pairs together. ab correlations with a != b are overlaps of S^a_i \psi and S^b_j \psi.
+are read. Both cost O(N D) for all pairs together. For a != b the ab correlations are overlaps of S^a_i \psi and
+S^b_j \psi, O(N^2 D).
 """
 
 from __future__ import annotations
@@ -196,7 +197,7 @@ def _finish(model: SpinModel, strides: NDArray[np.int64], lists: _Lists) -> Prog
     )
 
 
-def _three_moments(m: NDArray[np.float64]) -> NDArray[np.float64]:
+def _three_moments(m: NDArray[Any]) -> NDArray[np.float64]:
     """Rows 1, m, m^2; the other rows are not read."""
     matrix = np.zeros((len(m), len(m)))
     matrix[:3] = np.vander(m, 3, increasing=True).T

@@ -214,7 +214,7 @@ def _add_scaled(y: Any, x: Any, factor: float) -> None:
 
 
 @njit(cache=True, fastmath=FAST)
-def _axpy(y: Plane, x: Plane, to: int, origin: int, length: int, re: float, im: float) -> None:
+def _axpy(y: Plane, x: Plane, to: Any, origin: Any, length: Any, re: float, im: float) -> None:
     """y[:, to:] += (re + i im) x[:, origin:] over `length` amplitudes."""
     y_re = y[0, to : to + length]
     y_im = y[1, to : to + length]
@@ -242,7 +242,17 @@ def _add_runs(y: Any, x: Any, to: Any, origin: Any, bases: Any, run: Any, factor
 
 @njit(cache=True, fastmath=FAST)
 def _scatter(
-    y: Plane, x: Plane, start: int, source: int, length: int, to: Any, origin: Any, bases: Any, run: Any, re: float, im: float
+    y: Plane,
+    x: Plane,
+    start: int,
+    source: int,
+    length: int,
+    to: Any,
+    origin: Any,
+    bases: Any,
+    run: Any,
+    re: float,
+    im: float,
 ) -> None:
     """As `_axpy` for runs of amplitudes that begin at to + base and origin + base within a tile."""
     y_re = y[0, start : start + length]
