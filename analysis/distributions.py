@@ -60,6 +60,7 @@ def _moment_ratio(dataset: xr.Dataset, kind: str, ratio: Callable[[Array, Array]
             f"{kind.replace('_', ' ')}, but the ensemble holds {', '.join(names)}"
         )
     source = "collective_moment" if by_order else "collective_distribution"
+    dataset = opened.restrict(dataset, source)
     if by_order:
         orders = [int(n) for n in dataset["order"].values]
         powers = np.array([[n == 2 for n in orders], [n == 4 for n in orders]], float)
@@ -78,7 +79,7 @@ def _moment_ratio(dataset: xr.Dataset, kind: str, ratio: Callable[[Array, Array]
         dataset,
         kind,
         sources=[source],
-        dims=[str(d) for d in dataset[source].transpose("point", "block", ...).dims if d != "block"][:-1],
+        dims=opened.dimensions(dataset, source)[:-1],
         value=value,
         standard_error=error,
         samples=blocks,
@@ -103,13 +104,11 @@ def bimodality_index(dataset: xr.Dataset) -> xr.Dataset:
     Raises: InputError if `collective_distribution` was not recorded, or for fewer than 20 blocks.
     Source: Landa et al. (2020), text before Fig. 1.
     """
-    dataset = opened.check(dataset)
-    array = opened.require(dataset, "collective_distribution", "the bimodality index").transpose(..., "m")
-    dataset = dataset.assign(collective_distribution=array)
+    dataset = opened.require(opened.check(dataset), "collective_distribution", "the bimodality index")
     value, error, blocks = opened.jackknife_points(
         dataset, ["collective_distribution"], lambda _: _index, correct_bias=False
     )
-    dims = [str(d) for d in array.transpose("point", "block", ...).dims if d not in ("block", "m")]
+    dims = opened.dimensions(dataset, "collective_distribution")[:-1]
     result = assemble(
         dataset,
         "bimodality_index",

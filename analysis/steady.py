@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from trajsim.statistics import AutocorrelationTime, integrated_autocorrelation_time, pool, standard_error
+from trajsim.statistics import AutocorrelationTime, integrated_autocorrelation_time, standard_error
 
 from . import opened
 
@@ -28,13 +28,11 @@ def batch_moments(dataset: xr.Dataset, name: str) -> tuple[Array, Array, Array]:
     Third, the variance of a block's grand mean, (point, ...), that the deviations lack: the scatter of the time
     averages of trajectories over the number of trajectories in the block.
     """
-    mean, m2 = (dataset[n].transpose("point", "block", ...).values for n in (name, f"{name}_m2"))
-    count = opened.counts(dataset)
-    _, pooled, total = pool(mean, m2, count, axis=1)
-    wide = total.reshape(total.shape + (1,) * (pooled.ndim - 1))
+    _, m2, total = opened.pooled(dataset, name)
+    wide = total.reshape(total.shape + (1,) * (m2.ndim - 1))
     # mean over blocks, weighted by trajectories, of s^2 / (trajectories of the block)
-    blocks = np.maximum((count > 0).sum(axis=1), 1).reshape(wide.shape)
-    grand = np.nan_to_num(standard_error(pooled, wide) ** 2 * blocks)
+    blocks = np.maximum((opened.counts(dataset) > 0).sum(axis=1), 1).reshape(wide.shape)
+    grand = np.nan_to_num(standard_error(m2, wide) ** 2 * blocks)
     batch_m2 = dataset[f"{name}_batch_m2"].transpose("level", "point", "block", ...).values
     batches = np.nan_to_num(dataset["batch_count"].transpose("level", "point", "block").values.astype(float))
     there = batches.reshape(batches.shape + (1,) * (batch_m2.ndim - 3)) > 0
