@@ -159,8 +159,8 @@ def _stable(dataset: xr.Dataset, point: int) -> Any:
     (values,), weights = opened.blocks(dataset, ["collective_distribution"], point)
     if not len(weights):
         return np.zeros(values.shape[1:-1], bool)
-    mean, replicas = leave_one_out(values, weights)
-    everything = np.concatenate([mean[None], replicas])
-    flat = everything.reshape(len(everything), -1, everything.shape[-1])
-    same = [len({two_peaks(row[~np.isnan(row)]) for row in flat[:, i]}) == 1 for i in range(flat.shape[1])]
-    return np.array(same).reshape(values.shape[1:-1])
+    peaks = [
+        [two_peaks(row[~np.isnan(row)]) for row in means.reshape(-1, means.shape[-1])]
+        for means in leave_one_out(values, weights)
+    ]
+    return np.array([len(set(each)) == 1 for each in zip(*peaks, strict=True)]).reshape(values.shape[1:-1])

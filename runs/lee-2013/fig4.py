@@ -63,12 +63,30 @@ def draw(dataset: xr.Dataset) -> Figure:
     for couplings, (phase, style, colour) in PANEL_A.items():
         line = curve(dataset, couplings, "xx")
         label = f"{phase}: $(J_x, J_y, J_z) = ({', '.join(f'{j:g}' for j in couplings)})$"
-        left.errorbar(line["distance"], line["value"], line["standard_error"], fmt=style, color=colour, label=label)
+        left.errorbar(
+            line["distance"],
+            line["value"],
+            line["standard_error"],
+            fmt=style,
+            color=colour,
+            markersize=4,
+            capsize=2,
+            label=label,
+        )
     for pair, (style, colour) in PANEL_B.items():
         line = curve(dataset, STAGGERED, pair)
         a, b = pair
         label = rf"$\langle\sigma^{a}\sigma^{b}\rangle$, sXY: $(1, -1, 0)$"
-        right.errorbar(line["distance"], line["value"], line["standard_error"], fmt=style, color=colour, label=label)
+        right.errorbar(
+            line["distance"],
+            line["value"],
+            line["standard_error"],
+            fmt=style,
+            color=colour,
+            markersize=4,
+            capsize=2,
+            label=label,
+        )
     for axes, title, ylabel in (
         (left, "(a)", r"$\langle\sigma^x_m \sigma^x_n\rangle$ (Pauli matrices)"),
         (right, "(b)", r"$\langle\sigma^a_m \sigma^a_n\rangle$ (Pauli matrices)"),

@@ -37,6 +37,15 @@ def test_distribution_is_normalised_and_right(bimodal: xr.Dataset) -> None:
     xr.testing.assert_equal(analysis.to_pauli(result)["value"].drop_vars("m"), result["value"].drop_vars("m"))
 
 
+def test_moments_in_pauli_matrices(bimodal: xr.Dataset) -> None:
+    result = analysis.ensemble_mean(bimodal, "collective_moment")
+    pauli = analysis.to_pauli(result)
+    for order in (1, 2, 3, 4):
+        for name in ("value", "standard_error"):
+            np.testing.assert_array_equal(pauli[name].sel(order=order), 2**order * result[name].sel(order=order))
+    assert analysis.plot(pauli).axes[0].get_ylabel() == "collective moment (Pauli matrices)"
+
+
 @pytest.mark.parametrize("recorded", ["collective_moment", "collective_distribution"])
 def test_moment_ratios(bimodal: xr.Dataset, recorded: str) -> None:
     m = np.arange(8) - 3.5

@@ -37,7 +37,7 @@ def dataset(synthetic: SimpleNamespace) -> xr.Dataset:
         (1.0, -1.0, 0.0): (0.0, np.pi),
     }
     for (jx, jy, jz), q in waves.items():
-        part = synthetic.point_ring(400, rng, xi=4.0, wave_vectors=q, samples=40, block=10)
+        part = synthetic.point_ring(400, rng, xi=4.0, wave_vectors=q, samples=4, block=10)
         points.append(({"model.Jx": jx, "model.Jy": jy, "model.Jz": jz}, part))
     return stack(points)
 
