@@ -14,6 +14,9 @@ from . import opened
 
 Array = NDArray[np.float64]
 
+ROUND_OFF = 1e-10
+"""Fluctuations below this part of the largest number of an observable are round-off."""
+
 KEYS = ("burn_in", "duration", "sample_every")
 
 
@@ -40,8 +43,18 @@ def batch_moments(dataset: xr.Dataset, name: str) -> tuple[Array, Array, Array]:
 
 
 def autocorrelation_of(dataset: xr.Dataset, name: str) -> AutocorrelationTime:
-    """Integrated autocorrelation times (point, ...) of an observable, in units of the sample spacing."""
-    return integrated_autocorrelation_time(*batch_moments(dataset, name))
+    """Integrated autocorrelation times (point, ...) of an observable, in units of the sample spacing.
+
+    NaN where only round-off fluctuates: numbers that are the same in every sample, or zero by a symmetry.
+    """
+    tau = integrated_autocorrelation_time(*batch_moments(dataset, name))
+    mean, _, _ = opened.pooled(dataset, name)
+    variance = sample_variance(dataset, name)
+    size = np.nan_to_num(mean**2 + variance).max(axis=tuple(range(1, mean.ndim)), keepdims=True)
+    noise = ~(variance > ROUND_OFF**2 * size)
+    return AutocorrelationTime(
+        np.where(noise, np.nan, tau.time), np.where(noise, np.nan, tau.standard_error), tau.converged & ~noise
+    )
 
 
 def sample_variance(dataset: xr.Dataset, name: str) -> Array:
