@@ -95,7 +95,7 @@ def _finite(value: Any) -> Any:
 
 
 def to_netcdf(results: Mapping[str, xr.Dataset], path: str | Path) -> None:
-    """Results as one NetCDF-4 file, a group each; read with ``xarray.open_dataset(path, group=name, engine="netcdf4")``."""
+    """Results as one NetCDF-4 file, a group each; read with ``xarray.open_dataset(path, group=name)``."""
     for number, (name, result) in enumerate(results.items()):
         plain = result.assign_attrs({k: int(v) for k, v in result.attrs.items() if isinstance(v, bool)})
         plain.to_netcdf(path, mode="w" if number == 0 else "a", group=name, engine="netcdf4")
