@@ -16,11 +16,11 @@ import sys
 import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
-from trajsim.analysis.opened import jackknife_points
-from trajsim.analysis.tables import with_error
 
 import trajsim
 from trajsim import analysis
+from trajsim.analysis.opened import jackknife_points
+from trajsim.analysis.tables import with_error
 from trajsim.errors import InputError, TrajsimError
 
 FERROMAGNET, ANTIFERROMAGNET, DENSITY_WAVE, STAGGERED = (

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import xarray as xr
 from scipy import stats
-from trajsim.analysis.distributions import two_peaks
 
 from trajsim import analysis
+from trajsim.analysis.distributions import two_peaks
 from trajsim.errors import InputError
 
 FALSE_ALARM = 1e-4

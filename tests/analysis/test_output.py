@@ -15,9 +15,9 @@ import pytest
 import xarray as xr
 from matplotlib.figure import Figure
 from rich.console import Console
-from trajsim.analysis import tables
 
 from trajsim import analysis
+from trajsim.analysis import tables
 from trajsim.errors import InputError
 
 PUBLIC = {
