@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trajsim.layout import BlockData, Layout
+from trajsim.statistics import pool, standard_error
 
 __all__ = ["Outcome", "PointPlan", "StoppingRule", "Unit"]
 
@@ -121,7 +122,7 @@ class PointPlan:
         n = self._trajectories
         if n < 2 or self._target is None:
             return math.inf
-        return float(np.max(np.sqrt(self._m2 / (n - 1) / n)))
+        return float(np.max(standard_error(self._m2, n)))
 
     @property
     def total(self) -> int:
@@ -134,15 +135,11 @@ class PointPlan:
         return sum(1 for block in self.outcomes if block < self.total)
 
     def _pool(self, block: Outcome) -> None:
-        """Merge the moments of the next block: Chan, Golub and LeVeque, Am. Stat. 37, 242 (1983), Eq. (2.1)."""
+        """Merge the moments of the next block."""
         self._jumps += block.jumps
-        if block.trajectories == 0:
-            return
         before, self._trajectories = self._trajectories, self._trajectories + block.trajectories
         if before == 0:
             self._mean, self._m2 = block.mean, block.m2
             return
-        share = block.trajectories / self._trajectories
-        shift = block.mean - self._mean
-        self._mean = self._mean + share * shift
-        self._m2 = self._m2 + block.m2 + before * share * shift**2
+        counts = [before, block.trajectories]
+        self._mean, self._m2, _ = pool([self._mean, block.mean], [self._m2, block.m2], counts)
