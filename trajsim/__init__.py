@@ -19,12 +19,39 @@ _HOME = {
     "open": "campaign.store",
     "sample": "ensemble",
 }
-_MODULES = ("analysis", "catalog", "errors", "initial", "lattice", "model", "observables", "operators", "terms")
+_MODULES = (
+    "analysis",
+    "catalog",
+    "errors",
+    "initial",
+    "lattice",
+    "model",
+    "observables",
+    "operators",
+    "terms",
+)
 
-__all__ = [*sorted(_HOME), *_MODULES]
+__all__ = [  # noqa: RUF022 - classes and functions first, then modules
+    "Lattice",
+    "QuantumJump",
+    "SpinModel",
+    "TrajsimError",
+    "open",
+    "sample",
+    "analysis",
+    "catalog",
+    "errors",
+    "grid",
+    "initial",
+    "lattice",
+    "model",
+    "observables",
+    "operators",
+    "terms",
+]
 
 if TYPE_CHECKING:
-    from trajsim.campaign.store import open  # noqa: A004
+    from trajsim.campaign.store import open
     from trajsim.ensemble import sample
     from trajsim.errors import TrajsimError
     from trajsim.lattice import Lattice
@@ -35,7 +62,7 @@ if TYPE_CHECKING:
 def __getattr__(name: str) -> Any:
     if name in _HOME:
         return getattr(importlib.import_module(f"trajsim.{_HOME[name]}"), name)
-    if name in _MODULES:
+    if name in __all__:
         return importlib.import_module(f"trajsim.{name}")
     raise AttributeError(f"module 'trajsim' has no attribute {name!r}")
 
