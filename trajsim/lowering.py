@@ -1,0 +1,213 @@
+r"""From terms to the canonical local operators that every method runs on.
+
+Terms on the same sites are merged into one matrix on ascending sites, and its elements are rounded to 14
+significant decimal digits of the largest one. The result does not depend on the order of the terms, on the
+order of the sites within a term, or on whether a term was written as one or as two; a coupling typed as a
+decimal sits in the middle of a rounding cell, so that 1.2 and 4 * 0.9 / 3 give the same bits (on a binary
+grid they would not always).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from trajsim.decomposition import irreducible_parts
+from trajsim.errors import InputError, UnsupportedError
+from trajsim.operators import ComplexMatrix, Site
+from trajsim.terms import Jump, Term
+
+__all__ = ["LocalOperator", "Lowered", "LoweredJump", "content_hash", "lower", "lower_operator"]
+
+LARGEST = 1024  # rows of a term's matrix: ten spins-1/2
+_NOISE = 2.0**-46  # what is left of a cancellation, relative to what cancelled
+_SKEW = 1e-11  # anti-Hermitian rest that is rounding, relative to the largest element
+
+Merged = list[tuple[tuple[int, ...], ComplexMatrix]]
+
+
+@dataclass(frozen=True, eq=False)
+class LocalOperator:
+    """An operator on ascending sites; local index = digit(sites[0]) + d(sites[0]) digit(sites[1]) + ..."""
+
+    sites: tuple[int, ...]
+    matrix: ComplexMatrix
+
+
+@dataclass(frozen=True, eq=False)
+class LoweredJump:
+    r"""\sqrt{rate} L as a sum of local operators, one for each set of sites; label: its family."""
+
+    terms: tuple[LocalOperator, ...]
+    label: str
+
+
+@dataclass(frozen=True, eq=False)
+class Lowered:
+    """Canonical content of a model: what samplers and references compile, and what the hash is taken of."""
+
+    dimensions: tuple[int, ...]
+    hamiltonian: tuple[LocalOperator, ...]
+    jumps: tuple[LoweredJump, ...]
+
+
+def _rounded(matrix: ComplexMatrix) -> ComplexMatrix:
+    """Elements as the nearest doubles to decimals with 13 digits after the leading one of the largest element."""
+    largest = float(max(np.abs(matrix.real).max(), np.abs(matrix.imag).max()))
+    result = np.zeros_like(matrix)
+    if largest > 1e-280:
+        # the nudge keeps 0.99999999999999994 and 1.0 on one grid
+        places = 13 - math.floor(math.log10(largest * (1 + 1e-9)))
+        power = 10.0 ** abs(places)
+        for out, part in ((result.real, matrix.real), (result.imag, matrix.imag)):
+            # n / 10^k is correctly rounded, n * 10^-k would not be; + 0.0 turns -0.0 into 0.0
+            out[...] = (np.rint(part * power) / power if places >= 0 else np.rint(part / power) * power) + 0.0
+    result.setflags(write=False)
+    return result
+
+
+class _Merger:
+    """Sums terms by their sites. Bonds with equal terms share one matrix object: large models stay cheap."""
+
+    def __init__(self, sites: Sequence[Site]) -> None:
+        self.sites = sites
+        self._content: dict[Any, bytes] = {}  # kind of term -> its little-endian matrix
+        self._sums: dict[Any, ComplexMatrix] = {}
+        self._finished: dict[int, ComplexMatrix] = {}
+
+    def merge(self, terms: Iterable[Term], factor: float, where: str) -> Merged:
+        """factor * (sum of terms) as one unrounded matrix for each set of sites."""
+        groups: dict[tuple[int, ...], dict[bytes, list[complex]]] = {}
+        for term in terms:
+            ascending = tuple(sorted(term.sites))
+            if ascending[-1] >= len(self.sites):
+                raise InputError(
+                    f"`{where}` must act on sites 0 to {len(self.sites) - 1}, but site {ascending[-1]} was given"
+                )
+            groups.setdefault(ascending, {}).setdefault(self._bytes(term), []).append(term.coefficient)
+        return [
+            (sites, self._sum(groups[sites], factor)) for sites in sorted(groups, key=lambda s: (len(s), s))
+        ]
+
+    def finish(self, merged: Merged) -> tuple[LocalOperator, ...]:
+        """Rounded operators without those that are zero."""
+        for _, matrix in merged:
+            if id(matrix) not in self._finished:
+                self._finished[id(matrix)] = _rounded(matrix)
+        operators = (LocalOperator(sites, self._finished[id(matrix)]) for sites, matrix in merged)
+        return tuple(operator for operator in operators if operator.matrix.any())
+
+    def _bytes(self, term: Term) -> bytes:
+        order = tuple(sorted(range(len(term.sites)), key=term.sites.__getitem__))
+        # ids are safe as keys: the model holds its sites and terms while it is lowered
+        kind = (term.names or id(term.matrix), order, tuple(id(self.sites[site]) for site in term.sites))
+        if kind not in self._content:
+            self._content[kind] = _little_endian(term, self.sites, order).tobytes()
+        return self._content[kind]
+
+    def _sum(self, group: dict[bytes, list[complex]], factor: float) -> ComplexMatrix:
+        # sorted by content and summed exactly: neither the order of terms nor their number shows in the bits
+        contributions = tuple(
+            (content, factor * _exact_sum(coefficients)) for content, coefficients in sorted(group.items())
+        )
+        if contributions not in self._sums:
+            side = math.isqrt(len(contributions[0][0]) // 16)
+            total = np.zeros((side, side), dtype=complex)
+            scale = 0.0
+            for content, coefficient in contributions:
+                part = coefficient * np.frombuffer(content, dtype=complex).reshape(side, side)
+                total += part
+                scale += float(np.abs(part).max())
+            total[np.abs(total) <= _NOISE * scale] = 0
+            self._sums[contributions] = total
+        return self._sums[contributions]
+
+
+def _exact_sum(coefficients: list[complex]) -> complex:
+    """Sum of numbers, correctly rounded; zero where they cancel to within rounding."""
+    total = complex(math.fsum(c.real for c in coefficients), math.fsum(c.imag for c in coefficients))
+    return total if abs(total) > _NOISE * math.fsum(abs(c) for c in coefficients) else 0j
+
+
+def _little_endian(term: Term, sites: Sequence[Site], order: tuple[int, ...]) -> ComplexMatrix:
+    """The matrix of a term without its coefficient, on ascending sites, first site the lowest digit."""
+    dimensions = [sites[site].dimension for site in term.sites]
+    side = math.prod(dimensions)
+    if side > LARGEST:
+        raise UnsupportedError(
+            f"`sites` of a term must span at most {LARGEST} states, but {term.sites} span {side}; "
+            "use a sum of terms on fewer sites"
+        )
+    if term.matrix is None:
+        matrix = np.ones((1, 1), dtype=complex)
+        for name, site in zip(term.names, term.sites, strict=True):
+            matrix = np.kron(matrix, sites[site].operator(name))
+    else:
+        matrix = term.matrix
+        if len(matrix) != side:
+            raise InputError(
+                f"`matrix` must be {side} x {side} on sites {term.sites}, but its shape is {matrix.shape}"
+            )
+    axes = order[::-1]
+    k = len(axes)
+    tensor = matrix.reshape(dimensions + dimensions).transpose(*axes, *(k + axis for axis in axes))
+    return np.ascontiguousarray(tensor).reshape(side, side)
+
+
+def _hermitian(merged: Merged, dimensions: tuple[int, ...]) -> Merged:
+    """Hermitian part of each matrix, once it is verified that the other parts sum to zero."""
+    unique = {id(matrix): matrix for _, matrix in merged}
+    skew = {key: matrix - matrix.conj().T for key, matrix in unique.items()}
+    if any(part.any() for part in skew.values()):
+        size = max(float(np.abs(matrix).max()) for matrix in unique.values())
+        rest = irreducible_parts(((sites, skew[id(matrix)]) for sites, matrix in merged), dimensions)
+        for sites, part in rest.items():
+            if np.abs(part).max() > _SKEW * size:
+                where = f"on sites {sites}" if sites else "proportional to the identity"
+                raise InputError(f"`hamiltonian` must be Hermitian, but the sum of its terms {where} is not")
+    even = {key: (matrix + matrix.conj().T) / 2 for key, matrix in unique.items()}
+    return [(sites, even[id(matrix)]) for sites, matrix in merged]
+
+
+def lower(sites: Sequence[Site], hamiltonian: Iterable[Term], jumps: Iterable[Jump]) -> Lowered:
+    """Canonical form of a model: merged, rounded, sorted; jumps with rate 0 or L = 0 are dropped. Raises InputError."""
+    merger = _Merger(sites)
+    dimensions = tuple(site.dimension for site in sites)
+    energy = _hermitian(merger.merge(hamiltonian, 1.0, "hamiltonian"), dimensions)
+    lowered = []
+    for jump in jumps:
+        operators = merger.finish(merger.merge(jump.terms, math.sqrt(jump.rate), "jumps"))
+        if operators:
+            lowered.append(LoweredJump(operators, jump.label))
+    lowered.sort(
+        key=lambda jump: ([(len(t.sites), t.sites, t.matrix.tobytes()) for t in jump.terms], jump.label)
+    )
+    return Lowered(dimensions, merger.finish(energy), tuple(lowered))
+
+
+def lower_operator(sites: Sequence[Site], terms: Iterable[Term]) -> tuple[LocalOperator, ...]:
+    """A sum of terms, Hermitian or not, merged and rounded like a Hamiltonian. Raises InputError."""
+    merger = _Merger(sites)
+    return merger.finish(merger.merge(terms, 1.0, "terms"))
+
+
+def content_hash(lowered: Lowered) -> str:
+    """sha256 (hex) of dimensions, Hamiltonian and jumps; labels do not enter."""
+    digest = hashlib.sha256(b"trajsim model 1\0")
+
+    def add(operators: Sequence[LocalOperator]) -> None:
+        digest.update(np.array([len(operators)], dtype="<i8").tobytes())
+        for operator in operators:
+            digest.update(np.array([len(operator.sites), *operator.sites], dtype="<i8").tobytes())
+            digest.update(operator.matrix.astype("<c16").tobytes())
+
+    digest.update(np.array([len(lowered.dimensions), *lowered.dimensions], dtype="<i8").tobytes())
+    add(lowered.hamiltonian)
+    for jump in lowered.jumps:
+        add(jump.terms)
+    return digest.hexdigest()

@@ -1,0 +1,206 @@
+r"""`SpinModel`: the one declarative object that every sampler and every reference compiles.
+
+    drho/dt = -i [H, rho] + \sum_c (L_c rho L_c^+ - {L_c^+ L_c, rho} / 2),    hbar = 1,
+
+H a sum of k-site terms, L_c one-site, pair or collective jumps, sites of any spin S or any local dimension.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from trajsim import symmetries
+from trajsim.checks import integer
+from trajsim.errors import InputError
+from trajsim.lowering import LocalOperator, Lowered, LoweredJump, content_hash, lower, lower_operator
+from trajsim.operators import Site, spin
+from trajsim.symmetries import Verdict
+from trajsim.terms import Jump, Term, collective_jump, local_jump, pair_jump
+
+if TYPE_CHECKING:
+    from trajsim.lattice import Lattice
+
+__all__ = [
+    "Jump",
+    "LocalOperator",
+    "Lowered",
+    "LoweredJump",
+    "Site",
+    "SpinModel",
+    "Term",
+    "Verdict",
+    "collective_jump",
+    "local_jump",
+    "pair_jump",
+    "spin",
+]
+
+
+@dataclass(frozen=True, eq=False)
+class SpinModel:
+    """An open quantum system of localised spins; immutable, equal to another one when their `hash` agrees.
+
+    sites: one `Site` each (see `SpinModel.on` for the short way). hamiltonian: terms whose sum is Hermitian,
+    in inverse time. jumps: each with its rate in inverse time. lattice: its geometry, if it has one. name,
+    parameters: where it came from, for the reader; they do not enter the hash. Raises InputError: sites out
+    of range, matrices of the wrong size, a sum that is not Hermitian.
+    """
+
+    sites: tuple[Site, ...]
+    hamiltonian: tuple[Term, ...] = ()
+    jumps: tuple[Jump, ...] = ()
+    lattice: Lattice | None = None
+    name: str = "model"
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Check and freeze; lowering is part of the check."""
+        for key, kind in (("sites", Site), ("hamiltonian", Term), ("jumps", Jump)):
+            values = tuple(getattr(self, key))
+            wrong = [value for value in values if not isinstance(value, kind)]
+            if wrong:
+                raise InputError(
+                    f"`{key}` must hold {kind.__name__} objects, but {type(wrong[0]).__name__} was given"
+                )
+            object.__setattr__(self, key, values)
+        if not self.sites:
+            raise InputError("`sites` must be at least one site, but none was given")
+        if self.lattice is not None and self.lattice.n_sites != len(self.sites):
+            raise InputError(
+                f"`lattice` must have as many sites as the model, but it has {self.lattice.n_sites}, not {len(self.sites)}"
+            )
+        object.__setattr__(self, "parameters", MappingProxyType(dict(self.parameters)))
+        _ = self.lowered
+
+    @classmethod
+    def on(
+        cls,
+        lattice: Lattice | int,
+        hamiltonian: Iterable[Term] = (),
+        jumps: Iterable[Jump] = (),
+        *,
+        spin: float | Sequence[float] | Site = 0.5,
+        name: str = "model",
+        parameters: Mapping[str, Any] | None = None,
+    ) -> SpinModel:
+        """A model on a lattice, or on a number of sites without geometry; `spin`: S, one S a site, or a `Site`."""
+        n = integer("lattice", getattr(lattice, "n_sites", lattice), least=1)
+        return cls(
+            _sites(n, spin),
+            tuple(hamiltonian),
+            tuple(jumps),
+            None if isinstance(lattice, int) else lattice,
+            name,
+            parameters or {},
+        )
+
+    @classmethod
+    def from_spec(cls, spec: Mapping[str, Any]) -> SpinModel:
+        """From the table [model] of a campaign file; see `trajsim.model_spec`. Raises InputError."""
+        from trajsim.model_spec import parse_model
+
+        return parse_model(spec)
+
+    @property
+    def n_sites(self) -> int:
+        """Number of sites."""
+        return len(self.sites)
+
+    @property
+    def dimensions(self) -> tuple[int, ...]:
+        """Local dimension of every site."""
+        return tuple(site.dimension for site in self.sites)
+
+    @property
+    def hilbert_dimension(self) -> int:
+        """Product of the local dimensions (an exact integer, however large)."""
+        return math.prod(self.dimensions)
+
+    @property
+    def spins(self) -> tuple[float | None, ...]:
+        """Spin of every site, None where it is no spin."""
+        return tuple(site.spin for site in self.sites)
+
+    @cached_property
+    def lowered(self) -> Lowered:
+        """The canonical form that is compiled and hashed."""
+        return lower(self.sites, self.hamiltonian, self.jumps)
+
+    @cached_property
+    def hash(self) -> str:
+        """sha256 (hex) of the lowered form: catalog and hand-built models agree; labels and names do not enter."""
+        return content_hash(self.lowered)
+
+    def __eq__(self, other: object) -> bool:
+        """Equal content."""
+        return self.hash == other.hash if isinstance(other, SpinModel) else NotImplemented
+
+    def __hash__(self) -> int:
+        """By content."""
+        return int(self.hash[:15], 16)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle by construction (a mapping proxy cannot be pickled)."""
+        fields = (self.sites, self.hamiltonian, self.jumps, self.lattice, self.name, dict(self.parameters))
+        return SpinModel, fields
+
+    def operator(self, terms: Iterable[Term]) -> tuple[LocalOperator, ...]:
+        """A sum of terms as merged local operators, for observables. Raises InputError."""
+        return lower_operator(self.sites, terms)
+
+    def equation(self) -> str:
+        """The master equation as text, equal terms grouped over bonds and sites."""
+        from trajsim.equation import equation
+
+        return equation(self)
+
+    def __str__(self) -> str:
+        """`equation()`."""
+        return self.equation()
+
+    def __repr__(self) -> str:
+        """Name, size and hash."""
+        return f"<SpinModel {self.name}: {self.n_sites} sites, hash {self.hash[:12]}>"
+
+    def to_qutip(self) -> tuple[Any, list[Any]]:
+        """(H, c_ops) in QuTiP's conventions: site 0 the first factor, up = basis(2, 0). Raises UnsupportedError."""
+        from trajsim.qutip_bridge import to_qutip
+
+        return to_qutip(self)
+
+    @cached_property
+    def conserves_parity(self) -> Verdict:
+        r"""Whether H and every jump have a definite parity \prod_j exp(i pi (S^z_j + S))."""
+        return symmetries.conserves(self.lowered, self.spins, modulus=2)
+
+    @cached_property
+    def conserves_sz(self) -> Verdict:
+        r"""Whether H commutes with \sum_j S^z_j and every jump changes it by one definite amount."""
+        return symmetries.conserves(self.lowered, self.spins)
+
+    @cached_property
+    def translation_invariant(self) -> Verdict:
+        """Whether H and the set of jumps are invariant under every translation of the periodic lattice."""
+        return symmetries.translation_invariant(self.lowered, self.lattice)
+
+    @cached_property
+    def permutation_invariant(self) -> Verdict:
+        """Whether H and the set of jumps are invariant under every permutation of the sites."""
+        return symmetries.permutation_invariant(self.lowered)
+
+
+def _sites(n: int, kind: float | Sequence[float] | Site) -> tuple[Site, ...]:
+    if isinstance(kind, Site):
+        return (kind,) * n
+    if isinstance(kind, Sequence) and not isinstance(kind, str):
+        if len(kind) != n:
+            raise InputError(
+                f"`spin` must be one number or one for each of {n} sites, but {len(kind)} were given"
+            )
+        return tuple(spin(S) for S in kind)
+    return (spin(kind),) * n  # type: ignore[arg-type]

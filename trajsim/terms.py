@@ -1,0 +1,234 @@
+r"""Terms and jumps, the two kinds of piece a model is made of, and constructors for the usual ones.
+
+Every operator here is a spin operator (S^a = sigma^a / 2 for spin 1/2). Coefficients and rates are in one
+unit of inverse time, hbar = 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from trajsim.checks import complex_number, describe, integer, number, rate
+from trajsim.errors import InputError
+from trajsim.operators import ComplexMatrix, read_only
+
+if TYPE_CHECKING:
+    from trajsim.lattice import Lattice
+
+__all__ = [
+    "Jump",
+    "Term",
+    "collective_jump",
+    "exchange",
+    "field",
+    "local_jump",
+    "pair_jump",
+    "power_law",
+    "single_site",
+]
+
+_AXES = ("Sx", "Sy", "Sz")
+
+
+@dataclass(frozen=True, eq=False)
+class Term:
+    """coefficient * (operator on `sites`), the operator given by its matrix or as a product of names.
+
+    sites: distinct site numbers, in the order of the tensor factors. matrix: (D, D), D the product of the
+    local dimensions, in `np.kron` order: np.kron(A, B) acts with A on sites[0] and with B on sites[1].
+    coefficient: real or complex, inverse time in a Hamiltonian. names: one operator name a site instead of a
+    matrix; use `Term.product`. Raises InputError.
+    """
+
+    sites: tuple[int, ...]
+    matrix: ComplexMatrix | None = None
+    coefficient: complex = 1.0
+    names: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Check and freeze."""
+        sites = tuple(integer("sites", site) for site in self.sites)
+        if not sites or len(set(sites)) < len(sites):
+            raise InputError(f"`sites` must be distinct sites, but {describe(self.sites)} was given")
+        object.__setattr__(self, "sites", sites)
+        object.__setattr__(self, "coefficient", complex_number("coefficient", self.coefficient))
+        if self.matrix is not None:
+            object.__setattr__(self, "matrix", read_only("matrix", self.matrix))
+        names = tuple(self.names)
+        object.__setattr__(self, "names", names)
+        if (self.matrix is None) == (not names):
+            raise InputError("`matrix` must be given, or `names`, but not both")
+        if names and (len(names) != len(sites) or not all(isinstance(name, str) for name in names)):
+            raise InputError(
+                f"`names` must be one operator name for each of {len(sites)} sites, but {names} was given"
+            )
+
+    @classmethod
+    def product(cls, names: Sequence[str], sites: Sequence[int], coefficient: complex = 1.0) -> Term:
+        """coefficient * names[0] on sites[0] * names[1] on sites[1] * ..., e.g. ("Sx", "Sx"), (0, 1)."""
+        if isinstance(names, str):
+            raise InputError(f"`names` must be a list of names, but {names!r} was given")
+        return cls(tuple(sites), None, coefficient, tuple(names))
+
+
+@dataclass(frozen=True, eq=False)
+class Jump:
+    r"""\sqrt{rate} L with L the sum of `terms`; contributes rate (L rho L^+ - {L^+ L, rho}/2).
+
+    rate: inverse time, zero or positive. label: the family it is counted in; several jumps may share one.
+    """
+
+    terms: tuple[Term, ...]
+    rate: float
+    label: str = "jump"
+
+    def __post_init__(self) -> None:
+        """Check and freeze."""
+        terms = tuple(self.terms)
+        if not terms or not all(isinstance(term, Term) for term in terms):
+            raise InputError("`terms` must be at least one Term, but something else was given")
+        if not isinstance(self.label, str) or not self.label:
+            raise InputError(f"`label` must be a name, but {describe(self.label)} was given")
+        object.__setattr__(self, "terms", terms)
+        object.__setattr__(self, "rate", rate("rate", self.rate))
+
+
+def _term(operator: str | ArrayLike, sites: tuple[int, ...], coefficient: complex = 1.0) -> Term:
+    if isinstance(operator, str):
+        return Term(sites, None, coefficient, (operator,))
+    return Term(sites, read_only("operator", operator), coefficient)
+
+
+def local_jump(operator: str | ArrayLike, site: int, rate: float, label: str = "jump") -> Jump:
+    r"""\sqrt{rate} A_i: `operator` a name such as "S-", or a (d, d) matrix."""
+    return Jump((_term(operator, (site,)),), rate, label)
+
+
+def pair_jump(matrix: ArrayLike, sites: tuple[int, int], rate: float, label: str = "jump") -> Jump:
+    r"""\sqrt{rate} A_{ij}: any (d_i d_j, d_i d_j) matrix in `np.kron` order."""
+    return Jump((_term(read_only("matrix", matrix), tuple(sites)),), rate, label)
+
+
+def collective_jump(
+    operator: str | ArrayLike, weights: Sequence[complex], rate: float, label: str = "jump"
+) -> Jump:
+    r"""\sqrt{rate} \sum_i w_i A_i: one weight a site, from site 0 on; zero weights leave a site out."""
+    if not isinstance(operator, str):
+        operator = read_only("operator", operator)
+    values = [complex_number("weights", weight) for weight in weights]
+    return Jump(tuple(_term(operator, (i,), w) for i, w in enumerate(values) if w), rate, label)
+
+
+def _real_array(key: str, values: ArrayLike) -> NDArray[np.float64]:
+    try:
+        array = np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError):
+        array = np.array(number(key, values))  # says what is wrong with it
+    if not np.isfinite(array).all():
+        raise InputError(f"`{key}` must hold finite numbers, but it has NaN or infinity")
+    return array
+
+
+def _exchange_matrix(key: str, J: ArrayLike) -> NDArray[np.float64]:
+    """(..., 3, 3) exchange matrices from 3x3 ones or from a triple (Jx, Jy, Jz)."""
+    array = _real_array(key, J)
+    if array.shape == (3,):
+        return np.diag(array)
+    if array.ndim not in (2, 3) or array.shape[-2:] != (3, 3):
+        raise InputError(
+            f"`{key}` must be (Jx, Jy, Jz), a 3 x 3 matrix or one for each bond, but its shape is {array.shape}"
+        )
+    return array
+
+
+def _bond_terms(i: int, j: int, J: Sequence[Sequence[float]]) -> list[Term]:
+    return [
+        Term((i, j), None, J[a][b], (_AXES[a], _AXES[b]))
+        for a in range(3)
+        for b in range(3)
+        if J[a][b] != 0.0
+    ]
+
+
+def exchange(lattice: Lattice, J: ArrayLike) -> tuple[Term, ...]:
+    r"""\sum_{bonds\ i \to j} \sum_{ab} J_{ab} S^a_i S^b_j, every bond once.
+
+    J: (Jx, Jy, Jz), or (3, 3) (its antisymmetric part is a Dzyaloshinskii-Moriya vector along i -> j), or
+    (n_bonds, 3, 3) in the order of `lattice.bonds`. Raises InputError.
+    """
+    array = _exchange_matrix("J", J)
+    bonds = np.asarray(lattice.bonds).reshape(-1, 2).tolist()
+    if array.ndim == 3 and len(array) != len(bonds):
+        raise InputError(
+            f"`J` must have one matrix for each of the {len(bonds)} bonds, but it has {len(array)}"
+        )
+    matrices = array.tolist()
+    terms: list[Term] = []
+    for b, (i, j) in enumerate(bonds):
+        terms += _bond_terms(i, j, matrices[b] if array.ndim == 3 else matrices)
+    return tuple(terms)
+
+
+def power_law(lattice: Lattice, J: ArrayLike, alpha: float) -> tuple[Term, ...]:
+    r"""\sum_{i<j} r_{ij}^{-alpha} \sum_{ab} J_{ab} S^a_i S^b_j over all pairs of sites.
+
+    r_ij: the lattice's Euclidean distance (the shortest image on periodic lattices), nearest neighbours at 1.
+    J: (Jx, Jy, Jz) or (3, 3), inverse time; no Kac factor is applied. Raises InputError.
+    """
+    array = _exchange_matrix("J", J)
+    if array.ndim != 2:
+        raise InputError("`J` must be (Jx, Jy, Jz) or a 3 x 3 matrix, but one for each bond was given")
+    alpha = number("alpha", alpha)
+    index = np.asarray(lattice.displacement_index)
+    lengths = np.asarray(lattice.lengths)
+    terms: list[Term] = []
+    for i in range(lattice.n_sites):
+        for j in range(i + 1, lattice.n_sites):
+            terms += _bond_terms(i, j, (array * float(lengths[index[i, j]]) ** -alpha).tolist())
+    return tuple(terms)
+
+
+def field(sites: Lattice | int, h: ArrayLike) -> tuple[Term, ...]:
+    r"""\sum_i \sum_a h_a S^a_i.
+
+    sites: a lattice or a number of sites. h: (hx, hy, hz), or (n_sites, 3) for one field a site. Raises
+    InputError.
+    """
+    n = _count(sites)
+    array = _real_array("h", h)
+    if array.shape not in ((3,), (n, 3)):
+        raise InputError(
+            f"`h` must be (hx, hy, hz) or one for each of {n} sites, but its shape is {array.shape}"
+        )
+    rows = np.broadcast_to(array, (n, 3)).tolist()
+    return tuple(
+        Term((i,), None, rows[i][a], (_AXES[a],)) for i in range(n) for a in range(3) if rows[i][a] != 0.0
+    )
+
+
+def single_site(
+    sites: Lattice | int, operator: str | ArrayLike, coefficient: ArrayLike = 1.0
+) -> tuple[Term, ...]:
+    r"""\sum_i c_i A_i: the same operator on every site, e.g. "Sz Sz" for a single-ion anisotropy (S^z)^2.
+
+    coefficient: one real number, or one a site. Raises InputError.
+    """
+    n = _count(sites)
+    if not isinstance(operator, str):
+        operator = read_only("operator", operator)
+    array = _real_array("coefficient", coefficient)
+    if array.shape not in ((), (n,)):
+        raise InputError(
+            f"`coefficient` must be a number or one for each of {n} sites, but its shape is {array.shape}"
+        )
+    values = np.broadcast_to(array, (n,)).tolist()
+    return tuple(_term(operator, (i,), values[i]) for i in range(n))
+
+
+def _count(sites: Lattice | int) -> int:
+    return integer("sites", getattr(sites, "n_sites", sites), least=1)
