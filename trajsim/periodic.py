@@ -1,20 +1,16 @@
-"""Integer points of a parallelepiped whose directions are open or periodic: the arithmetic below a lattice."""
+"""Integer points of a box whose directions are open or periodic: the arithmetic below a lattice."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
 from math import gcd, prod
-from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 Integers = NDArray[np.int64]
 Floats = NDArray[np.float64]
-
-SQUARE = "square"
-TRIANGULAR = "triangular"
 
 
 def bezout(x: int, y: int) -> tuple[int, int]:
@@ -31,15 +27,15 @@ def bezout(x: int, y: int) -> tuple[int, int]:
 class PeriodicBox:
     """Points c = (c_1, ..., c_dim), 0 <= c_a < shape_a, in units of the primitive vectors e_a.
 
-    In a periodic direction a, points that differ by a multiple of the period P_a are the same. P_a is shape_a e_a,
-    except that the second period of a tilted box is P_2 = tilt e_1 + shape_2 e_2, 0 <= tilt < shape_1: the Hermite
-    normal form, which two boxes with the same periods share. ``primitive`` is "square" (orthonormal e_a) or
-    "triangular" (e_1 = (1, 0), e_2 = (1/2, sqrt(3)/2)). Lengths are in units of the lattice constant.
+    In a periodic direction a, points that differ by a multiple of the period P_a are one. P_a = shape_a e_a,
+    except that the second period of a tilted box is P_2 = tilt e_1 + shape_2 e_2, 0 <= tilt < shape_1: the
+    Hermite normal form, in which boxes with the same periods are equal. `primitive` is "square" (orthonormal
+    e_a) or "triangular" (e_1 = (1, 0), e_2 = (1/2, sqrt(3)/2)). Lengths are in lattice constants.
     """
 
     shape: tuple[int, ...]
     periodic: tuple[bool, ...]
-    primitive: str = SQUARE
+    primitive: str = "square"
     tilt: int = 0
 
     @classmethod
@@ -63,14 +59,14 @@ class PeriodicBox:
     @cached_property
     def basis(self) -> Floats:
         """Cartesian components of the primitive vectors, (dim, dim), one a row."""
-        if self.primitive == TRIANGULAR:
+        if self.primitive == "triangular":
             return np.array([[1.0, 0.0], [0.5, np.sqrt(0.75)]])
         return np.eye(self.dim)
 
     @cached_property
     def _metric(self) -> Integers:
         # twice the Gram matrix is integer for both kinds of primitive vectors, so that ties are found exactly
-        return cast(Integers, np.rint(2.0 * self.basis @ self.basis.T).astype(np.int64))
+        return np.rint(2.0 * self.basis @ self.basis.T).astype(np.int64)
 
     @cached_property
     def periods(self) -> Integers:
@@ -78,19 +74,19 @@ class PeriodicBox:
         periods = np.diag([n if p else 0 for n, p in zip(self.shape, self.periodic, strict=True)])
         if self.tilt:
             periods[1, 0] = self.tilt
-        return cast(Integers, periods.astype(np.int64))
+        return periods.astype(np.int64)
 
     def points(self, shape: tuple[int, ...] | None = None) -> Integers:
         """All points of the box (or of another shape), (n, dim), the first component running fastest."""
         grid = np.indices(shape or self.shape).reshape(self.dim, -1, order="F")
-        return cast(Integers, np.ascontiguousarray(grid.T).astype(np.int64))
+        return np.ascontiguousarray(grid.T).astype(np.int64)
 
     def index(self, points: Integers) -> Integers:
         """Row of ``points()`` for points of any shape (..., dim), periodic images included; -1 outside."""
         points = np.array(points, dtype=np.int64)
         number = np.zeros(points.shape[:-1], dtype=np.int64)
         inside = np.ones(points.shape[:-1], dtype=bool)
-        for axis in reversed(range(self.dim)):  # P_2 also moves the first component, hence last direction first
+        for axis in reversed(range(self.dim)):  # last first: P_2 moves the first component too
             length = self.shape[axis]
             if self.periodic[axis]:
                 points -= (points[..., axis] // length)[..., None] * self.periods[axis]
@@ -100,10 +96,11 @@ class PeriodicBox:
 
     def square_lengths(self, vectors: Integers) -> Integers:
         """Twice the squared Euclidean length of (..., dim) vectors, an exact integer."""
-        return cast(Integers, np.einsum("...a,ab,...b->...", vectors, self._metric, vectors))
+        squares: Integers = np.einsum("...a,ab,...b->...", vectors, self._metric, vectors)
+        return squares
 
     def shortest_images(self, vectors: Integers) -> Integers:
-        """The shortest vector v + sum_a n_a P_a for each row of (n, dim); of equal ones the lexicographically largest.
+        """Shortest v + sum_a n_a P_a for each row v of (n, dim); of equal ones the lexicographically largest.
 
         For one direction of length L this is the range -((L - 1) // 2) ... L // 2.
         """
@@ -112,13 +109,14 @@ class PeriodicBox:
             return vectors
         gram = (periods @ self._metric @ periods.T).astype(np.float64)
         fractions = (vectors @ self._metric @ periods.T) @ np.linalg.inv(gram)
-        vectors = vectors - np.rint(fractions).astype(np.int64) @ periods
-        # Periods that are Lagrange-reduced: the shortest image is now at most one period away in each direction.
+        near: Integers = vectors - np.rint(fractions).astype(np.int64) @ periods
+        # The periods being reduced, the shortest image is now at most one period away in each direction.
         steps = np.stack(np.meshgrid(*[[-1, 0, 1]] * len(periods), indexing="ij"), axis=-1)
         offsets = steps.reshape(-1, len(periods)) @ periods
         offsets = offsets[np.lexsort(offsets.T[::-1])[::-1]]
-        lengths = self.square_lengths(vectors[:, None, :] + offsets)
-        return vectors + offsets[np.argmin(lengths, axis=1)]
+        lengths = self.square_lengths(near[:, None, :] + offsets)
+        nearest: Integers = near + offsets[np.argmin(lengths, axis=1)]
+        return nearest
 
     def _short_periods(self) -> Integers:
         periods = self.periods[list(self.periodic)]
@@ -144,13 +142,13 @@ class PeriodicBox:
         adjugate = np.rint(np.linalg.inv(self.periods) * n).astype(np.int64)
         numerators = (self.points() @ adjugate.T) % n
         numerators[2 * numerators > n] -= n
-        return cast(Floats, 2.0 * np.pi * numerators / n)
+        return 2.0 * np.pi * numerators / n
 
     def differences(self) -> tuple[Integers, Integers]:
         """Distinct displacements between points and which one leads from point i to point j.
 
-        Returns (n_d, dim), shortest images sorted by length, then positive before negative, zero first; and the
-        row for every pair, (n_points, n_points).
+        Returns the shortest images, (n_d, dim), zero first, by length, positive before negative; and the row
+        of every pair in them, (n_points, n_points).
         """
         spans = tuple(2 * n - 1 for n in self.shape)
         raw = self.points(spans) - (np.array(self.shape) - 1)
