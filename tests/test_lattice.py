@@ -279,9 +279,7 @@ def test_translations_are_an_abelian_group_that_keeps_bonds_and_displacements(la
         assert unordered(moved) == unordered(lattice.bonds)
         if lattice.kind != "complete":  # its bonds have no direction to keep
             assert set(map(tuple, moved.tolist())) == set(map(tuple, lattice.bonds.tolist()))
-        assert np.array_equal(
-            lattice.displacement_index[np.ix_(element, element)], lattice.displacement_index
-        )
+        assert np.array_equal(lattice.displacement_index[np.ix_(element, element)], lattice.displacement_index)
     for element in group[:: max(1, len(group) // 5)]:
         assert set(map(tuple, group[:, element].tolist())) == elements
         assert np.array_equal(group[:, element], element[group])
@@ -361,9 +359,7 @@ def test_hermite_form_spans_the_given_periods(a: tuple[int, int], b: tuple[int, 
 
 
 @forall(vectors, vectors, st.sampled_from(["square", "triangular"]))
-def test_a_cluster_is_refused_exactly_where_bonds_coincide(
-    a: tuple[int, int], b: tuple[int, int], kind: str
-) -> None:
+def test_a_cluster_is_refused_exactly_where_bonds_coincide(a: tuple[int, int], b: tuple[int, int], kind: str) -> None:
     area = a[0] * b[1] - a[1] * b[0]
     assume(area)
     around = [(1, 0), (0, 1), (-1, 0), (0, -1), (-1, 1), (1, -1)][: 4 if kind == "square" else 6]
@@ -445,9 +441,7 @@ def test_different_lattices_are_unequal() -> None:
 def test_a_thousand_sites_are_instant(lattice: Lattice) -> None:
     start = time.perf_counter()
     _ = lattice.bonds, lattice.distances, lattice.displacement_counts, lattice.translations
-    assert (
-        time.perf_counter() - start < 5.0
-    )  # a tenth of a second; only loops over pairs in Python take longer
+    assert time.perf_counter() - start < 5.0  # a tenth of a second; only loops over pairs in Python take longer
 
 
 def test_reading_a_table_imports_neither_scipy_nor_numba() -> None:

@@ -71,11 +71,11 @@ class Faults:
         """A fault of the file or, where `place` names a point of its sweep, of this point."""
         self._found.setdefault(message, []).append(place)
 
-    def attempt(self, section: str, build: Callable[[], _T]) -> _T | None:
+    def attempt(self, section: str, build: Callable[[], _T], place: str = "") -> _T | None:
         """What `build` returns, or None after its faults have been added."""
         found, messages = attempt(section, build)
         for message in messages:
-            self.add(message)
+            self.add(message, place)
         return found
 
     def lines(self) -> list[str]:
@@ -114,11 +114,15 @@ def explain(section: str, error: ValidationError, allowed: Iterable[str]) -> Ite
 
 
 def qualify(section: str, message: str) -> str:
-    """The message "`key` must ..." of a part that knows nothing of files, with the section before its key."""
+    """The message "`key` must ..." of a part that knows nothing of files, with the section before its key.
+
+    Parts that name themselves, "`lattice.kind` must ...", get the whole path: "`model.lattice.kind` must ...".
+    """
     if not message.startswith("`"):
         return f"[{section}]: {message}"
-    if message.startswith((f"`{section}.", f"`{section}`")):
-        return message
+    for known in (section, section.rpartition(".")[2]):
+        if message.startswith((f"`{known}.", f"`{known}[", f"`{known}`")):
+            return f"`{section}{message[1 + len(known) :]}"
     return f"`{section}.{message[1:]}"
 
 

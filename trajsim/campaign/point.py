@@ -16,6 +16,7 @@ from trajsim.errors import InputError
 if TYPE_CHECKING:
     from trajsim.grid import Grid
     from trajsim.initial import InitialState
+    from trajsim.layout import Layout
     from trajsim.model import SpinModel
     from trajsim.observables import Observable
     from trajsim.samplers.quantum_jump import CompiledSampler, QuantumJump
@@ -42,6 +43,13 @@ class Point:
     initial: InitialState
     grid: Grid
     observables: tuple[Observable, ...]
+
+    @property
+    def layout(self) -> Layout:
+        """What a trajectory records, known without compiling anything."""
+        from trajsim.observables import layout
+
+        return layout(self.model, self.observables, self.grid)
 
     def compile(self) -> CompiledSampler:
         """Kernels and layout of the sampler for this point. Raises: UnsupportedError where it does not apply."""
@@ -74,8 +82,6 @@ class PointReader:
         A section that is missing from `tables` has been reported already.
         """
         from trajsim import initial as initials
-        from trajsim import observables
-
         for path, value in coordinates.items():
             tables = put(tables, path, value)
 
@@ -98,7 +104,7 @@ class PointReader:
         window = part(sections.steady_state, "steady_state")
         if model is None:
             return None
-        recorded = part(lambda table: observables.from_spec(table, model), "record", "model")
+        recorded = part(lambda table: _observables(table, model), "record", "model")
         grid = times or window
         if sampler is None or initial is None or grid is None or recorded is None:
             return None
@@ -116,14 +122,25 @@ def _model(table: Mapping[str, Any]) -> SpinModel:
     from trajsim.model import SpinModel
 
     if isinstance(table.get("lattice"), Mapping):
-        lattice = Lattice.from_spec(table["lattice"])
+        lattice, messages = attempt("model.lattice", lambda: Lattice.from_spec(table["lattice"]))
+        if lattice is None:
+            raise InputError("\n".join(messages))
         bonds = lattice.n_sites * lattice.coordination // 2
         if max(lattice.n_sites, bonds) > MAX_BONDS:
             raise InputError(
-                f"`lattice` must have at most {MAX_BONDS} sites and bonds, but it has "
+                f"`model.lattice` must have at most {MAX_BONDS} sites and bonds, but it has "
                 f"{lattice.n_sites} sites and about {bonds} bonds"
             )
     return SpinModel.from_spec(table)
+
+
+def _observables(table: Mapping[str, Any], model: SpinModel) -> tuple[Observable, ...]:
+    from trajsim.observables import from_spec
+
+    found = from_spec(table, model)
+    if not found:
+        raise InputError("`record` must ask for at least one observable, but it asks for none")
+    return found
 
 
 def _sampler(table: Mapping[str, Any]) -> QuantumJump:

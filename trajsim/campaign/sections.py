@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Ensemble", "Label", "Section", "SteadyWindow", "Times", "read", "steady_state", "time_grid"]
 
-MAX_SAMPLES = 10_000_000  # every rank holds the grid in memory
+MAX_SAMPLES = 1_000_000  # every rank holds the grid in memory
 
 
 class Section(BaseModel):
@@ -42,7 +42,7 @@ class Ensemble(Section):
 
     trajectories: int = Field(ge=1, le=10**12)
     block: int = Field(default=32, ge=1, le=10**6)
-    seed: int | None = Field(default=None, ge=0, lt=2**64)
+    seed: int | None = Field(default=None, ge=0, lt=2**63)
     common_random_numbers: bool = False
     raw: bool = False
 

@@ -67,7 +67,7 @@ class Campaign:
         faults = Faults(path)
         tables = _readable(document, faults)
         ensemble, target = _ensemble(tables, faults)
-        points = _points(tables, faults)
+        points = _points(tables, target, faults)
         if faults or ensemble is None:
             raise CampaignError("\n".join(faults.lines()))
         return cls(path, text, ensemble, target, points)
@@ -117,7 +117,7 @@ class Campaign:
             "sampler": {"method": point.sampler.method, **dataclasses.asdict(point.sampler)},
             "initial": point.initial.to_spec(),
             "grid": point.grid.to_spec(),
-            "observables": [observable.to_spec() for observable in point.observables],
+            "observables": [[observable.name, observable.to_spec()] for observable in point.observables],
             "block": self.block,
             "seed": self.seed,
             "common_random_numbers": self.ensemble.common_random_numbers,
@@ -163,7 +163,7 @@ def _ensemble(tables: Mapping[str, Any], faults: Faults) -> tuple[Ensemble | Non
     return ensemble, target
 
 
-def _points(tables: dict[str, Any], faults: Faults) -> tuple[Point, ...]:
+def _points(tables: dict[str, Any], target: Target | None, faults: Faults) -> tuple[Point, ...]:
     """All points of the sweep that can be built."""
     table = tables.pop("sweep", {})
     before = len(faults)
@@ -177,8 +177,12 @@ def _points(tables: dict[str, Any], faults: Faults) -> tuple[Point, ...]:
         places = [{}]
     faults.points = len(places)
     reader = PointReader(faults)
-    points = [reader.read(index, coordinates, tables) for index, coordinates in enumerate(places)]
-    return tuple(point for point in points if point is not None)
+    read = (reader.read(index, coordinates, tables) for index, coordinates in enumerate(places))
+    points = tuple(point for point in read if point is not None)
+    if target is not None:
+        for point in points:
+            faults.attempt("ensemble.target", lambda layout=point.layout: target.locate(layout), str(point))
+    return points
 
 
 def _check_path(path: str, tables: Mapping[str, Any], faults: Faults) -> None:

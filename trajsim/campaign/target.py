@@ -74,22 +74,16 @@ class Target(Section):
             places = [n for n, label in enumerate(known) if given is not None and _same(label, given)]
             column = column * len(known) + (places[0] if places else 0)
             if not places:
-                allowed = ", ".join(
-                    known if len(known) <= 12 else [*known[:11], f"... ({len(known)} labels)"]
-                )
+                allowed = ", ".join(known if len(known) <= 12 else [*known[:11], f"... ({len(known)} labels)"])
                 was = "it is missing" if given is None else f"{show(given)} was given"
                 faults.append(f"`ensemble.target.{dim}` must be one of {allowed}, but {was}")
         rows = slice(None)
         if self.time is not None:
             instants = [] if layout.times is None else layout.times
-            near = [
-                n for n, t in enumerate(instants) if math.isclose(t, self.time, rel_tol=1e-9, abs_tol=1e-12)
-            ]
+            near = [n for n, t in enumerate(instants) if math.isclose(t, self.time, rel_tol=1e-9, abs_tol=1e-12)]
             rows = slice(near[0], near[0] + 1) if near else rows
             if not near:
-                allowed = (
-                    "left out in the steady state" if layout.times is None else "one of the times of [times]"
-                )
+                allowed = "left out in the steady state" if layout.times is None else "one of the times of [times]"
                 faults.append(f"`ensemble.target.time` must be {allowed}, but {self.time:g} was given")
         if faults:
             raise InputError("\n".join(faults))

@@ -1,0 +1,50 @@
+"""Tables on a terminal, and as wide as they need to be where the output is no terminal."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence
+
+__all__ = ["amount", "duration", "print_table"]
+
+
+def print_table(header: Sequence[str], rows: Iterable[Sequence[object]], title: str = "") -> None:
+    """Print rows under a header; columns of numbers are set flush right."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    cells = [[str(cell) for cell in row] for row in rows]
+    table = Table(box=box.SIMPLE_HEAD, title=title or None, title_justify="left", pad_edge=False)
+    for position, name in enumerate(header):
+        numeric = all(_is_number(row[position]) for row in cells)
+        table.add_column(name, justify="right" if numeric else "left", no_wrap=not sys.stdout.isatty())
+    for row in cells:
+        table.add_row(*map(Text, row))
+    Console(file=sys.stdout, width=None if sys.stdout.isatty() else 10_000).print(table)
+
+
+def _is_number(text: str) -> bool:
+    return not text or text[0] in "+-.~<>" or text[0].isdigit()
+
+
+def amount(size: float) -> str:
+    """Bytes in readable units."""
+    for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
+        if size < 1024 or unit == "TiB":
+            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+        size /= 1024
+    raise AssertionError
+
+
+def duration(seconds: float) -> str:
+    """Seconds in readable units: "0.3 s", "4:05 min", "27:10 h" and days."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 3600:
+        return f"{whole // 60}:{whole % 60:02d} min"
+    if whole < 100 * 3600:
+        return f"{whole // 3600}:{whole % 3600 // 60:02d} h"
+    return f"{whole / 86400:.1f} days"
