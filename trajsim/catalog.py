@@ -96,18 +96,18 @@ def gain_loss_chain(
 
     H = \frac{1}{2S} \sum_{n=1}^{cells} (g S^+_{a,n} S^-_{b,n} + h S^+_{b,n} S^-_{a,n+1} + h.c.)
 
-    jumps: "gain" \sqrt{gain / S} S^+_{a,n} and "loss" \sqrt{loss / S} S^-_{b,n} (the paper's D[x] is twice the standard
-    dissipator). Site 2n is a,n and site 2n + 1 is b,n, counted from n = 0; `cells` unit cells are 2 cells sites. An open
-    chain leaves out the last h; the dimer is cells = 1 with periodic = False.
+    jumps: "gain" \sqrt{gain / S} S^+_{a,n} and "loss" \sqrt{loss / S} S^-_{b,n} (the paper's D[x] is twice
+    the standard dissipator). Site 2n is a,n and site 2n + 1 is b,n, counted from n = 0; `cells` unit cells
+    are 2 cells sites. An open chain leaves out the last h; the dimer is cells = 1 with periodic = False.
 
-    Huber, Kirton, Rabl, PRA 102, 012219 (2020), Eqs. (1), (2); gain = Gamma_g, loss = Gamma_l. Couplings and rates in
-    one unit of inverse time. Raises InputError.
+    Huber, Kirton, Rabl, PRA 102, 012219 (2020), Eqs. (1), (2); gain = Gamma_g, loss = Gamma_l. Couplings and
+    rates in one unit of inverse time. Raises InputError.
     """
     cells = integer("cells", cells, least=1)
     if not isinstance(periodic, bool):
         raise InputError(f"`periodic` must be true or false, but {describe(periodic)} was given")
     if periodic and cells < 2:
-        raise InputError("`cells` must be at least 2 in a periodic chain, but 1 was given; a dimer is not periodic")
+        raise InputError("`cells` must be at least 2 in a periodic chain, but 1 was given; a dimer is open")
     site = spin(S)
     g, h = number("g", g), number("h", h)
     gain, loss = rate("gain", gain), rate("loss", loss)
@@ -136,11 +136,11 @@ def driven_xy(lattice: Lattice, delta: float, omega: float, JZ: float, gamma: fl
     H = \sum_i (\frac{delta}{2} \sigma^z_i + omega \sigma^x_i)
         - \frac{JZ}{Z} \sum_{\langle ij \rangle} (\sigma^+_i \sigma^-_j + h.c.)
 
-    jumps: "decay" \sqrt{gamma} \sigma^-_i on every site. JZ: the hopping J times the coordination number Z, which is what
-    the figures hold fixed between lattices.
+    jumps: "decay" \sqrt{gamma} \sigma^-_i on every site. JZ: the hopping J times the coordination number Z,
+    which is what the figures hold fixed between lattices.
 
-    Landa, Schiro, Misguich, PRB 102, 064301 (2020), Eqs. (1)-(3), gamma = 1. Couplings and rates in one unit of inverse
-    time. Raises InputError.
+    Landa, Schiro, Misguich, arXiv:1905.10349 (2020), Eqs. (1)-(3), gamma = 1. Couplings and rates in one unit
+    of inverse time. Raises InputError.
     """
     parameters = {
         "delta": number("delta", delta),
@@ -158,10 +158,11 @@ def driven_ising(lattice: Lattice, delta: float, omega: float, JzZ: float, gamma
     H = \sum_i (\frac{delta}{2} \sigma^z_i + omega \sigma^x_i)
         - \frac{JzZ}{2 Z} \sum_{\langle ij \rangle} \sigma^z_i \sigma^z_j
 
-    jumps: "decay" \sqrt{gamma} \sigma^-_i on every site. JzZ: the coupling J_z times the coordination number Z.
+    jumps: "decay" \sqrt{gamma} \sigma^-_i on every site. JzZ: the coupling J_z times the coordination number
+    Z.
 
-    Landa, Schiro, Misguich, PRB 102, 064301 (2020), Eq. (B1), gamma = 1. Couplings and rates in one unit of inverse
-    time. Raises InputError.
+    Landa, Schiro, Misguich, arXiv:1905.10349 (2020), Eq. (B1), gamma = 1. Couplings and rates in one unit of
+    inverse time. Raises InputError.
     """
     parameters = {
         "delta": number("delta", delta),
@@ -174,18 +175,25 @@ def driven_ising(lattice: Lattice, delta: float, omega: float, JzZ: float, gamma
 
 
 def dissipative_heisenberg(lattice: Lattice, lam: float, gamma: float = 1.0) -> SpinModel:
-    r"""Dissipative Heisenberg model of spins 1/2 on any lattice: no Hamiltonian, correlated jumps on every bond.
+    r"""Dissipative Heisenberg model of spins 1/2 on any lattice: H = 0 and correlated jumps on every bond.
 
     jumps on every bond i -> j, |\psi^\pm> = (|ud> \pm |du>) / \sqrt{2}, the label naming target and source:
-    \sqrt{gamma} |uu><\psi^-|, |dd><\psi^-|, |\psi^+><\psi^-|: "uu<-singlet", "dd<-singlet", "triplet<-singlet";
-    \sqrt{gamma lam} |ud><uu|, |du><uu|, |ud><dd|, |du><dd|: "ud<-uu", "du<-uu", "ud<-dd", "du<-dd".
+    \sqrt{gamma} |uu><\psi^-|, |dd><\psi^-|, |\psi^+><\psi^-|: "uu<-singlet", "dd<-singlet",
+    "triplet<-singlet"; \sqrt{gamma lam} |ud><uu|, |du><uu|, |ud><dd|, |du><dd|: "ud<-uu", "du<-uu", "ud<-dd",
+    "du<-dd".
 
-    lam: the paper's lambda, dimensionless. lam = 0 has (N + 1)^2 stationary operators, lam > 0 a unique steady state.
-    Weimer, arXiv:1704.07260 (2017), Eqs. (19)-(25); in (20) |dd> is meant. gamma in inverse time. Raises InputError.
+    lam: the paper's lambda, dimensionless. lam = 0 has (N + 1)^2 stationary operators, lam > 0 a unique
+    steady state. Weimer, arXiv:1608.02593 (2017), Eqs. (19)-(25); in (20) |dd> is meant. gamma in inverse
+    time. Raises InputError.
     """
     lam, gamma = rate("lam", lam), rate("gamma", gamma)
     down, up = np.eye(2)
-    states = {"uu": np.kron(up, up), "ud": np.kron(up, down), "du": np.kron(down, up), "dd": np.kron(down, down)}
+    states = {
+        "uu": np.kron(up, up),
+        "ud": np.kron(up, down),
+        "du": np.kron(down, up),
+        "dd": np.kron(down, down),
+    }
     states["singlet"] = (states["ud"] - states["du"]) / math.sqrt(2)
     states["triplet"] = (states["ud"] + states["du"]) / math.sqrt(2)
     channels = [(target, "singlet", gamma) for target in ("uu", "dd", "triplet")]

@@ -1,65 +1,71 @@
 r"""The unique split of an operator into parts of definite support.
 
-Every operator is a unique sum  A = \sum_{s} A_s  over sets s of sites, where A_s acts on s alone and has no
-part that is the identity on one of its sites (its partial trace over any of them vanishes). Two sums of local
-terms are the same operator exactly when their parts agree: no 2^N matrix is needed to decide it.
+Every operator is a unique sum  A = \sum_s A_s  over sets s of sites, where A_s acts on s alone and its
+partial trace over any site of s vanishes. Two sums of local terms are the same operator exactly when their
+parts agree: no 2^N matrix is needed to decide it.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 import numpy as np
 
 from trajsim.operators import ComplexMatrix
 
-__all__ = ["Parts", "irreducible_parts"]
+__all__ = ["Parts", "Splits", "irreducible_parts"]
 
 Parts = dict[tuple[int, ...], ComplexMatrix]
+Splits = dict[tuple[int, tuple[int, ...]], Parts]
 
-_NOISE = 1e-11  # of the largest contribution to a part: what cancels to below this is zero
+_NOISE = 1e-12  # of what was added up: what cancels to below this is zero
 
 
-def _split(sites: tuple[int, ...], matrix: ComplexMatrix, dimensions: tuple[int, ...]) -> Parts:
-    """Parts of one local operator (little-endian matrix on ascending sites)."""
-    shape = tuple(dimensions[site] for site in reversed(sites))
-    pieces = {sites: matrix.reshape(shape + shape)}
-    for site in sites:
+def _split(matrix: ComplexMatrix, shape: tuple[int, ...]) -> Parts:
+    """Parts of one local operator (little-endian, on positions 0, 1, ... of local dimensions `shape`)."""
+    pieces = {tuple(range(len(shape))): matrix.reshape(shape[::-1] * 2)}
+    for position, d in enumerate(shape):
         for support, tensor in list(pieces.items()):
-            k = len(support)
-            axis = k - 1 - support.index(site)
-            d = dimensions[site]
-            mean = np.trace(tensor, axis1=axis, axis2=k + axis) / d
-            rest = np.array(tensor)
-            diagonal = np.moveaxis(rest, (axis, k + axis), (0, 1))
-            diagonal[np.arange(d), np.arange(d)] -= mean
+            row = len(support) - 1 - support.index(position)
+            column = len(support) + row
+            mean = np.trace(tensor, axis1=row, axis2=column) / d
+            rest = tensor.copy()
+            np.moveaxis(rest, (row, column), (0, 1))[np.arange(d), np.arange(d)] -= mean
             pieces[support] = rest
-            pieces[tuple(other for other in support if other != site)] = mean
-    side = {support: int(np.prod([dimensions[s] for s in support])) for support in pieces}
-    return {support: tensor.reshape(side[support], side[support]) for support, tensor in pieces.items()}
+            pieces[tuple(other for other in support if other != position)] = mean
+    parts = {}
+    for support, tensor in pieces.items():
+        side = math.prod(shape[position] for position in support)
+        parts[support] = tensor.reshape(side, side)
+    return parts
 
 
 def irreducible_parts(
-    operators: Iterable[tuple[tuple[int, ...], ComplexMatrix]], dimensions: tuple[int, ...]
+    operators: Iterable[tuple[tuple[int, ...], ComplexMatrix]],
+    dimensions: tuple[int, ...],
+    splits: Splits | None = None,
 ) -> Parts:
-    """Support -> little-endian matrix of the nonzero parts of a sum of local operators; () holds the constant."""
+    """Support -> little-endian matrix of the nonzero parts of a sum of local operators; () is the constant.
+
+    splits: filled, and used again between calls on matrices that stay alive (bonds mostly share one).
+    """
+    splits = {} if splits is None else splits
     total: Parts = {}
     scale: dict[tuple[int, ...], float] = {}
-    known: dict[tuple[int, tuple[int, ...]], list[tuple[tuple[int, ...], ComplexMatrix]]] = {}
     for sites, matrix in operators:
-        # translation-invariant models share one matrix object among all bonds: split it once
-        key = (id(matrix), tuple(dimensions[site] for site in sites))
-        if key not in known:
-            local = tuple(range(len(sites)))
-            known[key] = list(_split(local, matrix, tuple(dimensions[site] for site in sites)).items())
+        shape = tuple(dimensions[site] for site in sites)
+        key = (id(matrix), shape)
+        if key not in splits:
+            splits[key] = _split(matrix, shape)
         largest = float(np.abs(matrix).max())
-        for local, part in known[key]:
-            support = tuple(sites[position] for position in local)
+        for positions, part in splits[key].items():
+            support = tuple(sites[position] for position in positions)
             total[support] = total[support] + part if support in total else part
             scale[support] = scale.get(support, 0.0) + largest
     parts = {}
     for support, part in total.items():
-        cleaned = np.where(np.abs(part) > _NOISE * scale[support], part, 0)
-        if cleaned.any():
-            parts[support] = cleaned
+        large = np.abs(part) > _NOISE * scale[support]
+        if large.any():
+            parts[support] = np.where(large, part, 0)
     return parts

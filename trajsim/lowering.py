@@ -57,7 +57,7 @@ class Lowered:
 
 
 def _rounded(matrix: ComplexMatrix) -> ComplexMatrix:
-    """Elements as the nearest doubles to decimals with 13 digits after the leading one of the largest element."""
+    """Elements as the doubles nearest to decimals with 13 digits after the leading one of the largest."""
     largest = float(max(np.abs(matrix.real).max(), np.abs(matrix.imag).max()))
     result = np.zeros_like(matrix)
     if largest > 1e-280:
@@ -86,8 +86,9 @@ class _Merger:
         for term in terms:
             ascending = tuple(sorted(term.sites))
             if ascending[-1] >= len(self.sites):
+                last = len(self.sites) - 1
                 raise InputError(
-                    f"`{where}` must act on sites 0 to {len(self.sites) - 1}, but site {ascending[-1]} was given"
+                    f"`{where}` must act on sites 0 to {last}, but site {ascending[-1]} was given"
                 )
             groups.setdefault(ascending, {}).setdefault(self._bytes(term), []).append(term.coefficient)
         return [
@@ -175,7 +176,7 @@ def _hermitian(merged: Merged, dimensions: tuple[int, ...]) -> Merged:
 
 
 def lower(sites: Sequence[Site], hamiltonian: Iterable[Term], jumps: Iterable[Jump]) -> Lowered:
-    """Canonical form of a model: merged, rounded, sorted; jumps with rate 0 or L = 0 are dropped. Raises InputError."""
+    """Merged, rounded, sorted form of a model without jumps of rate 0 or L = 0. Raises InputError."""
     merger = _Merger(sites)
     dimensions = tuple(site.dimension for site in sites)
     energy = _hermitian(merger.merge(hamiltonian, 1.0, "hamiltonian"), dimensions)

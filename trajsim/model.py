@@ -12,7 +12,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
 
 from trajsim import symmetries
 from trajsim.checks import integer
@@ -71,9 +74,8 @@ class SpinModel:
         if not self.sites:
             raise InputError("`sites` must be at least one site, but none was given")
         if self.lattice is not None and self.lattice.n_sites != len(self.sites):
-            raise InputError(
-                f"`lattice` must have as many sites as the model, but it has {self.lattice.n_sites}, not {len(self.sites)}"
-            )
+            n = self.lattice.n_sites
+            raise InputError(f"`lattice` must have the {len(self.sites)} sites of the model, but it has {n}")
         object.__setattr__(self, "parameters", MappingProxyType(dict(self.parameters)))
         _ = self.lowered
 
@@ -84,11 +86,11 @@ class SpinModel:
         hamiltonian: Iterable[Term] = (),
         jumps: Iterable[Jump] = (),
         *,
-        spin: float | Sequence[float] | Site = 0.5,
+        spin: float | Sequence[float] | NDArray[np.float64] | Site = 0.5,
         name: str = "model",
         parameters: Mapping[str, Any] | None = None,
     ) -> SpinModel:
-        """A model on a lattice, or on a number of sites without geometry; `spin`: S, one S a site, or a `Site`."""
+        """On a lattice, or on a number of sites; spin: S, one S a site, or a `Site`. Raises InputError."""
         n = integer("lattice", getattr(lattice, "n_sites", lattice), least=1)
         return cls(
             _sites(n, spin),
@@ -133,7 +135,7 @@ class SpinModel:
 
     @cached_property
     def hash(self) -> str:
-        """sha256 (hex) of the lowered form: catalog and hand-built models agree; labels and names do not enter."""
+        """sha256 (hex) of the lowered form: catalog and hand-built models agree, labels do not enter."""
         return content_hash(self.lowered)
 
     def __eq__(self, other: object) -> bool:
@@ -168,7 +170,7 @@ class SpinModel:
         return f"<SpinModel {self.name}: {self.n_sites} sites, hash {self.hash[:12]}>"
 
     def to_qutip(self) -> tuple[Any, list[Any]]:
-        """(H, c_ops) in QuTiP's conventions: site 0 the first factor, up = basis(2, 0). Raises UnsupportedError."""
+        """(H, c_ops) in QuTiP's conventions: site 0 the first factor, up = basis(2, 0)."""
         from trajsim.qutip_bridge import to_qutip
 
         return to_qutip(self)
@@ -194,13 +196,13 @@ class SpinModel:
         return symmetries.permutation_invariant(self.lowered)
 
 
-def _sites(n: int, kind: float | Sequence[float] | Site) -> tuple[Site, ...]:
+def _sites(n: int, kind: float | Sequence[float] | NDArray[np.float64] | Site) -> tuple[Site, ...]:
     if isinstance(kind, Site):
         return (kind,) * n
-    if isinstance(kind, Sequence) and not isinstance(kind, str):
-        if len(kind) != n:
-            raise InputError(
-                f"`spin` must be one number or one for each of {n} sites, but {len(kind)} were given"
-            )
-        return tuple(spin(S) for S in kind)
-    return (spin(kind),) * n  # type: ignore[arg-type]
+    if isinstance(kind, (int, float, str)) or not hasattr(kind, "__len__"):
+        return (spin(cast(float, kind), "spin"),) * n
+    if len(kind) != n:
+        raise InputError(
+            f"`spin` must be one number or one for each of {n} sites, but {len(kind)} were given"
+        )
+    return tuple(spin(S, "spin") for S in kind)

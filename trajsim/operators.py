@@ -60,16 +60,20 @@ def _spin_matrices(dimension: int) -> Mapping[str, ComplexMatrix]:
     return MappingProxyType({name: read_only(name, matrix) for name, matrix in matrices.items()})
 
 
+def _dimension(S: float, key: str) -> int:
+    twice = 2 * number(key, S)
+    if twice < 1 or twice != round(twice):
+        raise InputError(f"`{key}` must be a positive multiple of 1/2, but {S} was given")
+    return round(twice) + 1
+
+
 def spin_matrices(S: float) -> dict[str, ComplexMatrix]:
     r"""Spin operators: S^z|m> = m|m>,  S^\pm|m> = \sqrt{S(S+1) - m(m \pm 1)} |m \pm 1>.
 
     Keys "Sx", "Sy", "Sz", "S+", "S-", "I"; read-only complex matrices (2S+1, 2S+1), rows and columns in
     ascending m. Raises InputError unless S is a positive multiple of 1/2.
     """
-    twice = 2 * number("S", S)
-    if twice < 1 or twice != round(twice):
-        raise InputError(f"`S` must be a positive multiple of 1/2, but {S} was given")
-    return dict(_spin_matrices(round(twice) + 1))
+    return dict(_spin_matrices(_dimension(S, "S")))
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,6 +130,9 @@ def _spin(dimension: int) -> Site:
     return Site(dimension, _spin_matrices(dimension), (dimension - 1) / 2)
 
 
-def spin(S: float) -> Site:
-    """A site of spin S: dimension 2S + 1, operators of `spin_matrices`. One object for each S."""
-    return _spin(len(spin_matrices(S)["I"]))
+def spin(S: float, key: str = "S") -> Site:
+    """A site of spin S: dimension 2S + 1, operators of `spin_matrices`; one object for each S.
+
+    key: how S is called in the InputError of a wrong one.
+    """
+    return _spin(_dimension(S, key))

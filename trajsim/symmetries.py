@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trajsim.decomposition import Parts, irreducible_parts
+from trajsim.decomposition import Parts, Splits, irreducible_parts
 from trajsim.operators import ComplexMatrix
 
 if TYPE_CHECKING:
@@ -40,8 +40,14 @@ class Verdict:
         return self.holds
 
 
-def _parts(operators: Sequence[LocalOperator], dimensions: tuple[int, ...]) -> Parts:
-    return irreducible_parts(((operator.sites, operator.matrix) for operator in operators), dimensions)
+def _parts(lowered: Lowered) -> tuple[Parts, list[Parts]]:
+    """Irreducible parts of H and of every jump."""
+    splits: Splits = {}
+
+    def parts(operators: Sequence[LocalOperator]) -> Parts:
+        return irreducible_parts(((op.sites, op.matrix) for op in operators), lowered.dimensions, splits)
+
+    return parts(lowered.hamiltonian), [parts(jump.terms) for jump in lowered.jumps]
 
 
 def _where(sites: Iterable[int]) -> str:
@@ -50,7 +56,7 @@ def _where(sites: Iterable[int]) -> str:
     return f"on site {names}" if len(listed) == 1 else f"on sites {names}"
 
 
-# --- charges ---------------------------------------------------------------------------------------------------
+# charges --------------------------------------------------------------------------------------------------
 
 
 def _changes(matrix: ComplexMatrix, dimensions: Sequence[int], modulus: int | None) -> set[int]:
@@ -77,14 +83,14 @@ def conserves(lowered: Lowered, spins: Sequence[float | None], modulus: int | No
     def changes(sites: tuple[int, ...], matrix: ComplexMatrix) -> set[int]:
         return _changes(matrix, [lowered.dimensions[site] for site in sites], modulus)
 
-    for sites, matrix in sorted(_parts(lowered.hamiltonian, lowered.dimensions).items(), key=_by_size):
+    hamiltonian, jumps = _parts(lowered)
+    for sites, matrix in sorted(hamiltonian.items(), key=_by_size):
         found = changes(sites, matrix) - {0}
         if found:
             amounts = ", ".join(f"{amount:+d}" for amount in sorted(found))
             how = f"changes it by {amounts}" if modulus is None else "flips it"
             return Verdict(False, f"H does not conserve {name}: its term {_where(sites)} {how}")
-    for jump in lowered.jumps:
-        parts = _parts(jump.terms, lowered.dimensions)
+    for jump, parts in zip(lowered.jumps, jumps, strict=True):
         found = set().union(*(changes(sites, matrix) for sites, matrix in parts.items()))
         if len(found) > 1:
             support = sorted(set().union(*parts))
@@ -102,7 +108,7 @@ def _by_size(item: tuple[tuple[int, ...], ComplexMatrix]) -> tuple[int, tuple[in
     return len(item[0]), item[0]
 
 
-# --- permutations of sites -------------------------------------------------------------------------------------
+# permutations of sites ------------------------------------------------------------------------------------
 
 
 def _moved(parts: Parts, image: Sequence[int], dimensions: tuple[int, ...]) -> Parts:
@@ -148,8 +154,7 @@ class _Permuted:
 
     def __init__(self, lowered: Lowered) -> None:
         self.dimensions = lowered.dimensions
-        self.hamiltonian = _parts(lowered.hamiltonian, lowered.dimensions)
-        self.jumps = [_parts(jump.terms, lowered.dimensions) for jump in lowered.jumps]
+        self.hamiltonian, self.jumps = _parts(lowered)
         self.labels = [jump.label for jump in lowered.jumps]
         self.size = max((float(np.abs(m).max()) for jump in self.jumps for m in jump.values()), default=1.0)
         self.prints = Counter(_fingerprint(jump, self.size) for jump in self.jumps)
@@ -168,7 +173,8 @@ class _Permuted:
             key = _fingerprint(_moved(jump, image, self.dimensions), self.size)
             if not left[key]:
                 support = sorted(set().union(*jump))
-                return f"the jump '{label}' {_where(support)} has no partner {_where(sorted(image[s] for s in support))}"
+                partner = _where(sorted(image[site] for site in support))
+                return f"the jump '{label}' {_where(support)} has no partner {partner}"
             left[key] -= 1
         return None
 
@@ -181,7 +187,7 @@ def translation_invariant(lowered: Lowered, lattice: Lattice | None) -> Verdict:
     if len(translations) == 1:
         return Verdict(False, "the lattice has no translations: it is not periodic")
     permuted = _Permuted(lowered)
-    # a translation is known by where it takes site 0; those that verified ones generate need no test of their own
+    # a translation is known by where it takes site 0; what verified ones generate needs no test of its own
     generators: list[NDArray[np.int64]] = []
     reached = {0}
     for translation in translations:

@@ -141,7 +141,7 @@ def _exchange_matrix(key: str, J: ArrayLike) -> NDArray[np.float64]:
         return np.diag(array)
     if array.ndim not in (2, 3) or array.shape[-2:] != (3, 3):
         raise InputError(
-            f"`{key}` must be (Jx, Jy, Jz), a 3 x 3 matrix or one for each bond, but its shape is {array.shape}"
+            f"`{key}` must be (Jx, Jy, Jz), a 3 x 3 matrix or one a bond, but its shape is {array.shape}"
         )
     return array
 

@@ -1,0 +1,43 @@
+"""Local operators as sparse matrices on the whole Hilbert space: for small systems, references and tests."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from trajsim.lowering import LocalOperator
+
+__all__ = ["embed"]
+
+
+def embed(operators: Iterable[LocalOperator], dimensions: Sequence[int]) -> Any:
+    """Sum of local operators as a scipy csr_array (D, D), D the product of the dimensions.
+
+    Basis as everywhere in trajsim: site 0 is the lowest digit, index = sum_j digit_j prod_{i<j} d_i.
+    """
+    from scipy.sparse import csr_array
+
+    size = math.prod(dimensions)
+    strides = np.cumprod([1, *dimensions[:-1]])
+    states = np.arange(size)
+    total = csr_array((size, size), dtype=np.complex128)
+    for operator in operators:
+        # the local index of every state, and how far each local state lies from local state 0
+        local = np.zeros(size, dtype=np.int64)
+        offset = np.zeros(1, dtype=np.int64)
+        width = 1
+        for site in operator.sites:
+            local += width * ((states // strides[site]) % dimensions[site])
+            offset = (np.arange(dimensions[site])[:, None] * strides[site] + offset).ravel()
+            width *= dimensions[site]
+        rest = states - offset[local]
+        elements = operator.matrix[:, local]
+        rows = rest[None, :] + offset[:, None]
+        keep = elements != 0
+        columns = np.broadcast_to(states, elements.shape)
+        total = total + csr_array((elements[keep], (rows[keep], columns[keep])), shape=(size, size))
+    return total

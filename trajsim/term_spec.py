@@ -1,0 +1,155 @@
+"""Terms and jumps from the tables of a campaign file; their keys are described in `trajsim.model_spec`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from trajsim.checks import describe, integer, number, rate
+from trajsim.errors import InputError
+from trajsim.lattice import Lattice
+from trajsim.operators import ComplexMatrix
+from trajsim.spec_values import complex_of, list_of, matrix_of, only_keys, table_of
+from trajsim.terms import Jump, Term
+
+__all__ = ["Geometry", "jumps_of", "terms_of"]
+
+Place = tuple[int, ...]
+
+_PLACES = ("operators", "matrix", "on", "sites")
+_TERM_KEYS = (*_PLACES, "coefficient", "alpha")
+_JUMP_KEYS = (*_PLACES, "rate", "label", "collective", "weights")
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """Where terms can act."""
+
+    n_sites: int
+    lattice: Lattice | None
+
+    def places(self, table: Mapping[str, Any], where: str) -> list[Place]:
+        """The sites of `on` or `sites`."""
+        if ("on" in table) == ("sites" in table):
+            raise InputError(f"`{where}` must have either `on` or `sites`, but it has both or neither")
+        if "sites" in table:
+            values = list_of(table["sites"], f"{where}.sites")
+            rows = values if values and all(isinstance(v, (list, tuple)) for v in values) else [values]
+            return [self._place(row, f"{where}.sites") for row in rows]
+        on = table["on"]
+        if on == "sites":
+            return [(i,) for i in range(self.n_sites)]
+        if on == "pairs":
+            return [(i, j) for i in range(self.n_sites) for j in range(i + 1, self.n_sites)]
+        if on != "bonds":
+            raise InputError(f"`{where}.on` must be sites, bonds or pairs, but {describe(on)} was given")
+        if self.lattice is None:
+            raise InputError(
+                f"`{where}.on` must be sites or pairs in a model without lattice, but bonds was given"
+            )
+        return [(i, j) for i, j in np.asarray(self.lattice.bonds).tolist()]
+
+    def _place(self, values: Any, where: str) -> Place:
+        place = tuple(integer(where, value) for value in list_of(values, where))
+        for site in place:
+            if site >= self.n_sites:
+                raise InputError(f"`{where}` must be sites 0 to {self.n_sites - 1}, but {site} was given")
+        if not place or len(set(place)) < len(place):
+            raise InputError(f"`{where}` must be distinct sites, but {list(place)} was given")
+        return place
+
+    def distances(self, places: list[Place], where: str) -> list[float]:
+        """Euclidean distance of each pair."""
+        if self.lattice is None:
+            raise InputError(f"`{where}` must stand in a model with a lattice, but there is none")
+        table = np.asarray(self.lattice.lengths)[np.asarray(self.lattice.displacement_index)]
+        return [float(table[i, j]) for i, j in places]
+
+
+def _for_each(value: Any, count: int, where: str) -> list[Any]:
+    """One value for all places, or a list with one for each."""
+    if not isinstance(value, (list, tuple, np.ndarray)):
+        return [value] * count
+    if len(value) != count:
+        raise InputError(f"`{where}` must be one number or {count} of them, but it has {len(value)}")
+    return list(value)
+
+
+def _operator(
+    table: Mapping[str, Any], places: list[Place], where: str
+) -> tuple[tuple[str, ...], ComplexMatrix | None]:
+    """(names, matrix), one of them empty."""
+    if ("operators" in table) == ("matrix" in table):
+        raise InputError(f"`{where}` must have either `operators` or `matrix`, but it has both or neither")
+    if "matrix" in table:
+        return (), matrix_of(table["matrix"], f"{where}.matrix")
+    names = tuple(list_of(table["operators"], f"{where}.operators"))
+    wrong = next((place for place in places if len(place) != len(names)), None)
+    if wrong is not None or not all(isinstance(name, str) for name in names):
+        count = "each site" if wrong is None else f"each of {len(wrong)} sites"
+        given = describe(list(names))
+        raise InputError(f"`{where}.operators` must be one name for {count}, but {given} was given")
+    return names, None
+
+
+def terms_of(spec: Any, geometry: Geometry, where: str) -> tuple[Term, ...]:
+    """A list of term tables. Raises InputError."""
+    terms = []
+    for k, value in enumerate(list_of(spec, where)):
+        here = f"{where}[{k}]"
+        table = table_of(value, here)
+        only_keys(table, _TERM_KEYS, here)
+        places = geometry.places(table, here)
+        names, matrix = _operator(table, places, here)
+        key = f"{here}.coefficient"
+        coefficients = [
+            complex_of(c, key) for c in _for_each(table.get("coefficient", 1.0), len(places), key)
+        ]
+        if "alpha" in table:
+            alpha = number(f"{here}.alpha", table["alpha"])
+            if table.get("on") != "pairs":
+                raise InputError(f'`{here}.alpha` must stand with on = "pairs", but it does not')
+            lengths = geometry.distances(places, f"{here}.alpha")
+            coefficients = [c * r**-alpha for c, r in zip(coefficients, lengths, strict=True)]
+        terms += [Term(place, matrix, c, names) for place, c in zip(places, coefficients, strict=True)]
+    return tuple(terms)
+
+
+def jumps_of(spec: Any, geometry: Geometry, where: str) -> tuple[Jump, ...]:
+    """A list of jump tables. Raises InputError."""
+    jumps: list[Jump] = []
+    for k, value in enumerate(list_of(spec, where)):
+        here = f"{where}[{k}]"
+        table = table_of(value, here)
+        only_keys(table, _JUMP_KEYS, here)
+        places = geometry.places(table, here)
+        names, matrix = _operator(table, places, here)
+        if "rate" not in table:
+            raise InputError(f"`{here}.rate` must be given, but it is missing")
+        label = table.get("label", " ".join(names) or "jump")
+        if not isinstance(label, str) or not label:
+            raise InputError(f"`{here}.label` must be a name, but {describe(label)} was given")
+        collective = table.get("collective", False)
+        if not isinstance(collective, bool):
+            raise InputError(
+                f"`{here}.collective` must be true or false, but {describe(collective)} was given"
+            )
+        key = f"{here}.rate"
+        if collective:
+            weights = _for_each(table.get("weights", 1.0), len(places), f"{here}.weights")
+            terms = [
+                Term(place, matrix, complex_of(weight, f"{here}.weights"), names)
+                for place, weight in zip(places, weights, strict=True)
+            ]
+            jumps.append(Jump(tuple(terms), rate(key, table["rate"]), label))
+            continue
+        if "weights" in table:
+            raise InputError(f"`{here}.weights` must stand with collective = true, but it does not")
+        rates = [rate(key, value) for value in _for_each(table["rate"], len(places), key)]
+        jumps += [
+            Jump((Term(place, matrix, 1.0, names),), r, label) for place, r in zip(places, rates, strict=True)
+        ]
+    return tuple(jumps)
