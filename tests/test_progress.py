@@ -22,37 +22,42 @@ class Clock:
 
 def run(stream: io.StringIO) -> str:
     clock = Clock()
-    line = ProgressLine(stream, clock)
-    line.begin(done=2, total=12, block=32)
-    for done in range(3, 8):
+    line = ProgressLine(32, 0.002, stream, clock)
+    for done in range(2, 8):
+        line(done, 12, standard_error=0.0031)
         clock.now += 1.0
-        line.update(done, 0.0031, 0.002)
-    line.end(7)
+    line.close()
     return stream.getvalue()
 
 
+BEGIN = "trajsim: at most 12 blocks of 32 trajectories, 2 of them drawn before"
+END = "trajsim: 7 blocks stored, 160 trajectories drawn in 6.0 s (26.7/s)"
+
+
 def test_quiet_when_not_a_terminal() -> None:
-    assert run(io.StringIO()).splitlines() == [
-        "trajsim: 12 blocks of 32 trajectories, 2 of them done before",
-        "trajsim: 7 of 12 blocks stored, 160 trajectories in 5.0 s, 32/s",
-    ]
+    assert run(io.StringIO()) == f"{BEGIN}\n{END}\n"
 
 
 def test_one_line_rewritten_on_a_terminal() -> None:
     lines = run(Terminal()).split("\n")
     assert len(lines) == 3  # the beginning, the rewritten line with the end over it, and nothing after it
-    written = lines[1].split("\r")
-    assert written[3].startswith(
-        "5/12 blocks  32 trajectories/s  0:00:07 left  standard error 0.0031 (target 0.002)"[:70]
-    )
-    assert lines[1].endswith("trajsim: 7 of 12 blocks stored, 160 trajectories in 5.0 s, 32/s")
+    assert lines[0] == BEGIN
+    shown = lines[1].split("\r")
+    assert shown[3].startswith("5/12 blocks  32 trajectories/s  0:00:07 left  standard error 0.0031 (target 0.002"[:70])
+    assert not shown[-2].strip()
+    assert shown[-1] == END
 
 
-def test_updates_are_not_written_more_often_than_anyone_can_read() -> None:
+def test_shown_no_more_often_than_anyone_can_read() -> None:
     clock, stream = Clock(), Terminal()
-    line = ProgressLine(stream, clock)
-    line.begin(0, 1000, 1)
+    line = ProgressLine(1, None, stream, clock)
     for done in range(1000):
+        line(done, 1000, standard_error=None)
         clock.now += 0.001
-        line.update(done)
     assert stream.getvalue().count("\r") <= 5
+
+
+def test_nothing_was_begun() -> None:
+    stream = io.StringIO()
+    ProgressLine(1, None, stream).close()
+    assert not stream.getvalue()

@@ -14,52 +14,64 @@ _EVERY_SECONDS = 0.2
 
 
 class ProgressLine:
-    """Blocks done, trajectories per second, time left and the current standard error of the target.
+    """Blocks done, trajectories per second, time left, and the standard error of the target.
 
-    For one rank of a run only; `stream` is standard error by default, so that results can be piped.
+    Called on one rank of a run whenever blocks have been committed; `close` it at the end.
     """
 
-    def __init__(self, stream: TextIO | None = None, clock: Callable[[], float] = time.monotonic) -> None:
-        """Nothing is written before `begin`."""
+    def __init__(
+        self,
+        block: int,
+        target: float | None = None,
+        stream: TextIO | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """block: trajectories of a block. target: standard error wanted. stream: standard error of the process."""
+        self._block = block
+        self._target = target
         self._stream = sys.stderr if stream is None else stream
         self._clock = clock
-        self._live = self._stream.isatty()
-        self._total = self._block = self._first = 0
         self._began = self._written = clock()
-        self._width = 0
+        self._first: int | None = None
+        self._done = self._total = self._width = 0
 
-    def begin(self, done: int, total: int, block: int) -> None:
-        """The run starts. done, total: blocks, the ones of earlier runs included. block: trajectories of each."""
-        self._total, self._block, self._first = total, block, done
-        self._began = self._clock()
-        before = f", {done} of them done before" if done else ""
-        self._say(f"{total} blocks of {block} trajectories{before}")
-
-    def update(self, done: int, standard_error: float | None = None, target: float | None = None) -> None:
-        """`done` blocks are stored. standard_error: the largest of all points, where the campaign has a `target`."""
+    def __call__(self, done_blocks: int, total_blocks: int, *, standard_error: float | None = None) -> None:
+        """`done_blocks` of now `total_blocks` are committed, those of earlier runs included."""
         now = self._clock()
-        if not self._live or now - self._written < _EVERY_SECONDS:
-            return
-        self._written = now
-        rate = (done - self._first) / max(now - self._began, 1e-9)
-        line = f"{done}/{self._total} blocks  {rate * self._block:.3g} trajectories/s"
-        if rate > 0:
-            line += f"  {_clock_face((self._total - done) / rate)} left"
-        if standard_error is not None and target is not None:
-            line += f"  standard error {standard_error:.2g} (target {target:.2g})"
-        line = line[: shutil.get_terminal_size().columns - 1]
-        self._stream.write(f"\r{line.ljust(self._width)}")
-        self._stream.flush()
-        self._width = len(line)
+        self._done, self._total = done_blocks, total_blocks
+        if self._first is None:
+            self._first, self._began = done_blocks, now
+            most = "at most " if self._target is not None else ""
+            before = f", {done_blocks} of them drawn before" if done_blocks else ""
+            self._say(f"{most}{total_blocks} blocks of {self._block} trajectories{before}")
+        elif self._stream.isatty() and now - self._written >= _EVERY_SECONDS:
+            self._written = now
+            self._show(self._line(done_blocks - self._first, now - self._began, standard_error))
 
-    def end(self, done: int) -> None:
-        """The run has stopped with `done` blocks stored."""
-        if self._width:
-            self._stream.write(f"\r{' ' * self._width}\r")
-        drawn = (done - self._first) * self._block
-        seconds = self._clock() - self._began
-        rate = f", {drawn / seconds:.3g}/s" if drawn and seconds > 0 else ""
-        self._say(f"{done} of {self._total} blocks stored, {drawn} trajectories in {seconds:.1f} s{rate}")
+    def close(self) -> None:
+        """The run has ended: say what it did."""
+        if self._first is None:
+            return
+        drawn, seconds = self._done - self._first, self._clock() - self._began
+        rate = f" ({drawn * self._block / seconds:.3g}/s)" if drawn and seconds > 0 else ""
+        self._show("")
+        self._say(f"{self._done} blocks stored, {drawn * self._block} trajectories drawn in {seconds:.1f} s{rate}")
+
+    def _line(self, drawn: int, seconds: float, standard_error: float | None) -> str:
+        rate = drawn / max(seconds, 1e-9)
+        parts = [f"{self._done}/{self._total} blocks", f"{rate * self._block:.3g} trajectories/s"]
+        if rate > 0:
+            parts.append(f"{_clock_face((self._total - self._done) / rate)} left")
+        if standard_error is not None and self._target is not None:
+            parts.append(f"standard error {standard_error:.2g} (target {self._target:.2g})")
+        return "  ".join(parts)
+
+    def _show(self, line: str) -> None:
+        line = line[: shutil.get_terminal_size().columns - 1]
+        if line or self._width:
+            self._stream.write(f"\r{line.ljust(self._width)}" if line else f"\r{' ' * self._width}\r")
+            self._stream.flush()
+        self._width = len(line)
 
     def _say(self, text: str) -> None:
         self._stream.write(f"trajsim: {text}\n")

@@ -82,6 +82,7 @@ class PointReader:
         A section that is missing from `tables` has been reported already.
         """
         from trajsim import initial as initials
+
         for path, value in coordinates.items():
             tables = put(tables, path, value)
 
@@ -90,7 +91,7 @@ class PointReader:
                 return None
             key = json.dumps([tables.get(name) for name in (section, *others)])
             if (section, key) not in self._built:
-                self._built[section, key] = attempt(section, lambda: build(_table(section, tables[section])))
+                self._built[section, key] = attempt(section, lambda: build(tables[section]))
             found: _T | None
             found, messages = self._built[section, key]
             for message in messages:
@@ -109,12 +110,6 @@ class PointReader:
         if sampler is None or initial is None or grid is None or recorded is None:
             return None
         return Point(index, coordinates, model, sampler, initial, grid, recorded)
-
-
-def _table(section: str, table: object) -> Mapping[str, Any]:
-    if not isinstance(table, Mapping):
-        raise InputError(f"`{section}` must be a table, but {show(table)} was given")
-    return table
 
 
 def _model(table: Mapping[str, Any]) -> SpinModel:

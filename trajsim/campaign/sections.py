@@ -80,7 +80,7 @@ def read(kind: type[_S], path: str, table: object, elsewhere: tuple[str, ...] = 
         raise InputError("\n".join(explain(path, error, [*kind.model_fields, *elsewhere]))) from None
 
 
-def time_grid(table: object) -> TimeGrid:
+def time_grid(table: Mapping[str, Any]) -> TimeGrid:
     """The grid of [times]. Raises: InputError with all faults, one a line."""
     from trajsim.grid import TimeGrid
 
@@ -89,7 +89,7 @@ def time_grid(table: object) -> TimeGrid:
     return TimeGrid.regular(given.start, stop=given.stop, step=given.step)
 
 
-def steady_state(table: object) -> SteadyState:
+def steady_state(table: Mapping[str, Any]) -> SteadyState:
     """The window of [steady_state]. Raises: InputError with all faults, one a line."""
     from trajsim.grid import SteadyState
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from trajsim.campaign import sections, sweep
-from trajsim.campaign.faults import Faults, guess, unknown, unreadable
+from trajsim.campaign.faults import Faults, guess, show, unknown, unreadable
 from trajsim.campaign.point import Point, PointReader
 from trajsim.campaign.sections import Ensemble
 from trajsim.campaign.target import Target
@@ -101,6 +101,11 @@ class Campaign:
         """Whether the samples of every single trajectory are stored."""
         return self.ensemble.raw
 
+    @property
+    def common_random_numbers(self) -> bool:
+        """Whether all points use the same random streams."""
+        return self.ensemble.common_random_numbers
+
     def with_seed(self, seed: int) -> Campaign:
         """The same campaign with the seed that was drawn for it."""
         return dataclasses.replace(self, ensemble=self.ensemble.model_copy(update={"seed": seed}))
@@ -114,25 +119,27 @@ class Campaign:
 
         parts = {
             "model": point.model.hash,
-            "sampler": {"method": point.sampler.method, **dataclasses.asdict(point.sampler)},
+            "sampler": point.sampler.to_spec(),
             "initial": point.initial.to_spec(),
             "grid": point.grid.to_spec(),
             "observables": [[observable.name, observable.to_spec()] for observable in point.observables],
             "block": self.block,
             "seed": self.seed,
-            "common_random_numbers": self.ensemble.common_random_numbers,
+            "common_random_numbers": self.common_random_numbers,
             "raw": self.raw,
             "stream_version": STREAM_VERSION,
         }
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
-def _readable(document: dict[str, Any], faults: Faults) -> dict[str, Any]:
+def _readable(document: dict[str, Any], faults: Faults) -> dict[str, dict[str, Any]]:
     """The sections without the unknown ones and those with values that no section takes."""
-    tables = {}
+    tables: dict[str, dict[str, Any]] = {}
     for key, table in document.items():
         if key not in _SECTIONS:
             faults.add(unknown(key, key, _SECTIONS))
+        elif not isinstance(table, Mapping):
+            faults.add(f"`{key}` must be a table, but {show(table)} was given")
         elif found := list(unreadable(key, table)):
             for message in found:
                 faults.add(message)
@@ -147,12 +154,12 @@ def _readable(document: dict[str, Any], faults: Faults) -> dict[str, Any]:
     return tables
 
 
-def _ensemble(tables: Mapping[str, Any], faults: Faults) -> tuple[Ensemble | None, Target | None]:
+def _ensemble(tables: Mapping[str, dict[str, Any]], faults: Faults) -> tuple[Ensemble | None, Target | None]:
     if "ensemble" not in tables:
         return None, None
     table = tables["ensemble"]
     ensemble = faults.attempt("ensemble", lambda: sections.read(Ensemble, "ensemble", table, ("target",)))
-    if not isinstance(table, Mapping) or "target" not in table:
+    if "target" not in table:
         return ensemble, None
     target = faults.attempt("ensemble", lambda: sections.read(Target, "ensemble.target", table["target"]))
     if ensemble and target and target.min_trajectories > ensemble.trajectories:
@@ -163,7 +170,7 @@ def _ensemble(tables: Mapping[str, Any], faults: Faults) -> tuple[Ensemble | Non
     return ensemble, target
 
 
-def _points(tables: dict[str, Any], target: Target | None, faults: Faults) -> tuple[Point, ...]:
+def _points(tables: dict[str, dict[str, Any]], target: Target | None, faults: Faults) -> tuple[Point, ...]:
     """All points of the sweep that can be built."""
     table = tables.pop("sweep", {})
     before = len(faults)
@@ -185,7 +192,7 @@ def _points(tables: dict[str, Any], target: Target | None, faults: Faults) -> tu
     return points
 
 
-def _check_path(path: str, tables: Mapping[str, Any], faults: Faults) -> None:
+def _check_path(path: str, tables: Mapping[str, object], faults: Faults) -> None:
     section, _, key = path.partition(".")
     allowed = [name for name in _SWEPT if name in tables]
     if not key or section not in allowed:

@@ -16,20 +16,17 @@ from trajsim.campaign.faults import show
 
 __all__ = ["expand", "put"]
 
-MAX_POINTS = 100_000
+MAX_POINTS = 10_000
 _KINDS = {bool: "true or false", int: "numbers", float: "numbers", str: "text", list: "lists", dict: "tables"}
 
 Coordinates = dict[str, Any]
 
 
-def expand(table: object, report: Callable[[str], None]) -> list[Coordinates]:
+def expand(table: Mapping[str, Any], report: Callable[[str], None]) -> list[Coordinates]:
     """Coordinates (path -> value) of every point, in order; without a sweep one point without coordinates.
 
     Faults go to `report`, and the axis that has one is left out.
     """
-    if not isinstance(table, Mapping):
-        report(f"`sweep` must be a table, but {show(table)} was given")
-        return [{}]
     axes: list[list[Coordinates]] = []
     for key, values in table.items():
         if key == "zip":

@@ -31,7 +31,8 @@ exit codes:
 examples:
   trajsim plan runs/quickstart.toml                 what a run would cost
   mpiexec -n 4 trajsim run runs/quickstart.toml     the run; without mpiexec on one core
-  trajsim analyze quickstart.zarr --format csv      means with standard errors
+  trajsim analyze quickstart.zarr                   results with standard errors
+  trajsim plot quickstart.zarr                      and figures
 """
 
 
