@@ -111,8 +111,7 @@ class _Printer:
 
 def _site_kinds(model: SpinModel) -> str:
     kinds = Counter(
-        f"spin {S:g}" if S is not None else f"dimension {d}"
-        for S, d in zip(model.spins, model.dimensions, strict=True)
+        f"spin {S:g}" if S is not None else f"dimension {d}" for S, d in zip(model.spins, model.dimensions, strict=True)
     )
     if len(kinds) == 1:
         return f"{model.n_sites} sites of {next(iter(kinds))}"

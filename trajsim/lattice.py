@@ -74,9 +74,7 @@ class Lattice:
         shape = tuple(whole_number(key, size, smallest=1) for key, size in sizes.items())
         for key, length, wraps in zip(sizes, shape, periodic, strict=True):
             if wraps and length < 3:
-                reason = (
-                    "a site would be its own neighbour" if length == 1 else "each bond would appear twice"
-                )
+                reason = "a site would be its own neighbour" if length == 1 else "each bond would appear twice"
                 raise InputError(
                     f"`{key}` must be at least 3 in a periodic direction, but it is {length}: {reason}; "
                     "make that direction longer, or open (`periodic` false)"

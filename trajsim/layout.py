@@ -147,7 +147,7 @@ class BlockData:
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Name -> array, as the store writes them; empty ones are left out."""
-        named = {
+        named: dict[str, NDArray[Any] | None] = {
             "mean": self.mean,
             "m2": self.m2,
             "status": self.status,

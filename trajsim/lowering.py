@@ -87,13 +87,9 @@ class _Merger:
             ascending = tuple(sorted(term.sites))
             if ascending[-1] >= len(self.sites):
                 last = len(self.sites) - 1
-                raise InputError(
-                    f"`{where}` must act on sites 0 to {last}, but site {ascending[-1]} was given"
-                )
+                raise InputError(f"`{where}` must act on sites 0 to {last}, but site {ascending[-1]} was given")
             groups.setdefault(ascending, {}).setdefault(self._bytes(term), []).append(term.coefficient)
-        return [
-            (sites, self._sum(groups[sites], factor)) for sites in sorted(groups, key=lambda s: (len(s), s))
-        ]
+        return [(sites, self._sum(groups[sites], factor)) for sites in sorted(groups, key=lambda s: (len(s), s))]
 
     def finish(self, merged: Merged) -> tuple[LocalOperator, ...]:
         """Rounded operators without those that are zero."""
@@ -151,9 +147,7 @@ def _little_endian(term: Term, sites: Sequence[Site], order: tuple[int, ...]) ->
     else:
         matrix = term.matrix
         if len(matrix) != side:
-            raise InputError(
-                f"`matrix` must be {side} x {side} on sites {term.sites}, but its shape is {matrix.shape}"
-            )
+            raise InputError(f"`matrix` must be {side} x {side} on sites {term.sites}, but its shape is {matrix.shape}")
     axes = order[::-1]
     k = len(axes)
     tensor = matrix.reshape(dimensions + dimensions).transpose(*axes, *(k + axis for axis in axes))
@@ -185,9 +179,7 @@ def lower(sites: Sequence[Site], hamiltonian: Iterable[Term], jumps: Iterable[Ju
         operators = merger.finish(merger.merge(jump.terms, math.sqrt(jump.rate), "jumps"))
         if operators:
             lowered.append(LoweredJump(operators, jump.label))
-    lowered.sort(
-        key=lambda jump: ([(len(t.sites), t.sites, t.matrix.tobytes()) for t in jump.terms], jump.label)
-    )
+    lowered.sort(key=lambda jump: ([(len(t.sites), t.sites, t.matrix.tobytes()) for t in jump.terms], jump.label))
     return Lowered(dimensions, merger.finish(energy), tuple(lowered))
 
 

@@ -67,9 +67,7 @@ class SpinModel:
             values = tuple(getattr(self, key))
             wrong = [value for value in values if not isinstance(value, kind)]
             if wrong:
-                raise InputError(
-                    f"`{key}` must hold {kind.__name__} objects, but {type(wrong[0]).__name__} was given"
-                )
+                raise InputError(f"`{key}` must hold {kind.__name__} objects, but {type(wrong[0]).__name__} was given")
             object.__setattr__(self, key, values)
         if not self.sites:
             raise InputError("`sites` must be at least one site, but none was given")
@@ -202,7 +200,5 @@ def _sites(n: int, kind: float | Sequence[float] | NDArray[np.float64] | Site) -
     if isinstance(kind, (int, float, str)) or not hasattr(kind, "__len__"):
         return (spin(cast(float, kind), "spin"),) * n
     if len(kind) != n:
-        raise InputError(
-            f"`spin` must be one number or one for each of {n} sites, but {len(kind)} were given"
-        )
+        raise InputError(f"`spin` must be one number or one for each of {n} sites, but {len(kind)} were given")
     return tuple(spin(S, "spin") for S in kind)

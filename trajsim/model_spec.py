@@ -89,9 +89,7 @@ def _from_catalog(spec: Mapping[str, Any], where: str) -> SpinModel:
 
     name = spec["name"]
     if not isinstance(name, str) or name not in CATALOG:
-        raise InputError(
-            f"`{where}.name` must be one of {', '.join(CATALOG)}, but {describe(name)} was given"
-        )
+        raise InputError(f"`{where}.name` must be one of {', '.join(CATALOG)}, but {describe(name)} was given")
     parameters = inspect.signature(CATALOG[name]).parameters
     arguments = {key: value for key, value in spec.items() if key != "name"}
     unknown = [key for key in arguments if key not in parameters]

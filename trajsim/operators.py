@@ -99,9 +99,7 @@ class Site:
                 raise InputError(f"`operators` must have names without spaces, but {name!r} was given")
             operators[name] = read_only(name, values)
             if len(operators[name]) != d:
-                raise InputError(
-                    f"`{name}` must be a {d} x {d} matrix, but its shape is {operators[name].shape}"
-                )
+                raise InputError(f"`{name}` must be a {d} x {d} matrix, but its shape is {operators[name].shape}")
         object.__setattr__(self, "operators", MappingProxyType(operators))
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -116,9 +114,7 @@ class Site:
         unknown = [factor for factor in factors if factor not in self.operators]
         if unknown or not factors:
             known = ", ".join(f'"{key}"' for key in self.operators)
-            raise InputError(
-                f"`operator` must be one of {known}, or a product of them, but {name!r} was given"
-            )
+            raise InputError(f"`operator` must be one of {known}, or a product of them, but {name!r} was given")
         matrix = self.operators[factors[0]]
         for factor in factors[1:]:
             matrix = matrix @ self.operators[factor]

@@ -24,9 +24,7 @@ def to_qutip(model: SpinModel) -> tuple[Any, list[Any]]:
     try:
         import qutip
     except ImportError:
-        raise UnsupportedError(
-            "`to_qutip` must have QuTiP, but it is not installed; pip install qutip"
-        ) from None
+        raise UnsupportedError("`to_qutip` must have QuTiP, but it is not installed; pip install qutip") from None
     dimensions = model.dimensions
     size = model.hilbert_dimension
     # C order makes site 0 the highest digit, as in QuTiP; reversed digits put m = +S first

@@ -55,7 +55,5 @@ def matrix_of(value: Any, where: str) -> ComplexMatrix:
         for r, row in enumerate(list_of(value, where))
     ]
     if len({len(row) for row in rows} | {len(rows)}) != 1:
-        raise InputError(
-            f"`{where}` must be a square matrix, but its rows have lengths {[len(r) for r in rows]}"
-        )
+        raise InputError(f"`{where}` must be a square matrix, but its rows have lengths {[len(r) for r in rows]}")
     return read_only(where, rows)

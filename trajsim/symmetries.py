@@ -94,9 +94,7 @@ def conserves(lowered: Lowered, spins: Sequence[float | None], modulus: int | No
         found = set().union(*(changes(sites, matrix) for sites, matrix in parts.items()))
         if len(found) > 1:
             support = sorted(set().union(*parts))
-            amounts = ", ".join(
-                f"{amount:+d}" if modulus is None else str(amount) for amount in sorted(found)
-            )
+            amounts = ", ".join(f"{amount:+d}" if modulus is None else str(amount) for amount in sorted(found))
             return Verdict(
                 False,
                 f"the jump '{jump.label}' {_where(support)} changes {name} by several amounts ({amounts})",
@@ -205,9 +203,7 @@ def translation_invariant(lowered: Lowered, lattice: Lattice | None) -> Verdict:
                 if target not in reached:
                     reached.add(target)
                     frontier.append(target)
-    return Verdict(
-        True, f"H and the jumps are invariant under the {len(translations)} translations of the lattice"
-    )
+    return Verdict(True, f"H and the jumps are invariant under the {len(translations)} translations of the lattice")
 
 
 def permutation_invariant(lowered: Lowered) -> Verdict:

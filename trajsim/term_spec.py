@@ -47,9 +47,7 @@ class Geometry:
         if on != "bonds":
             raise InputError(f"`{where}.on` must be sites, bonds or pairs, but {describe(on)} was given")
         if self.lattice is None:
-            raise InputError(
-                f"`{where}.on` must be sites or pairs in a model without lattice, but bonds was given"
-            )
+            raise InputError(f"`{where}.on` must be sites or pairs in a model without lattice, but bonds was given")
         return [(i, j) for i, j in np.asarray(self.lattice.bonds).tolist()]
 
     def _place(self, values: Any, where: str) -> Place:
@@ -105,9 +103,7 @@ def terms_of(spec: Any, geometry: Geometry, where: str) -> tuple[Term, ...]:
         places = geometry.places(table, here)
         names, matrix = _operator(table, places, here)
         key = f"{here}.coefficient"
-        coefficients = [
-            complex_of(c, key) for c in _for_each(table.get("coefficient", 1.0), len(places), key)
-        ]
+        coefficients = [complex_of(c, key) for c in _for_each(table.get("coefficient", 1.0), len(places), key)]
         if "alpha" in table:
             alpha = number(f"{here}.alpha", table["alpha"])
             if table.get("on") != "pairs":
@@ -134,9 +130,7 @@ def jumps_of(spec: Any, geometry: Geometry, where: str) -> tuple[Jump, ...]:
             raise InputError(f"`{here}.label` must be a name, but {describe(label)} was given")
         collective = table.get("collective", False)
         if not isinstance(collective, bool):
-            raise InputError(
-                f"`{here}.collective` must be true or false, but {describe(collective)} was given"
-            )
+            raise InputError(f"`{here}.collective` must be true or false, but {describe(collective)} was given")
         key = f"{here}.rate"
         if collective:
             weights = _for_each(table.get("weights", 1.0), len(places), f"{here}.weights")
@@ -149,7 +143,5 @@ def jumps_of(spec: Any, geometry: Geometry, where: str) -> tuple[Jump, ...]:
         if "weights" in table:
             raise InputError(f"`{here}.weights` must stand with collective = true, but it does not")
         rates = [rate(key, value) for value in _for_each(table["rate"], len(places), key)]
-        jumps += [
-            Jump((Term(place, matrix, 1.0, names),), r, label) for place, r in zip(places, rates, strict=True)
-        ]
+        jumps += [Jump((Term(place, matrix, 1.0, names),), r, label) for place, r in zip(places, rates, strict=True)]
     return tuple(jumps)

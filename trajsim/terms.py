@@ -64,9 +64,7 @@ class Term:
         if (self.matrix is None) == (not names):
             raise InputError("`matrix` must be given, or `names`, but not both")
         if names and (len(names) != len(sites) or not all(isinstance(name, str) for name in names)):
-            raise InputError(
-                f"`names` must be one operator name for each of {len(sites)} sites, but {names} was given"
-            )
+            raise InputError(f"`names` must be one operator name for each of {len(sites)} sites, but {names} was given")
 
     @classmethod
     def product(cls, names: Sequence[str], sites: Sequence[int], coefficient: complex = 1.0) -> Term:
@@ -114,9 +112,7 @@ def pair_jump(matrix: ArrayLike, sites: tuple[int, int], rate: float, label: str
     return Jump((_term(read_only("matrix", matrix), tuple(sites)),), rate, label)
 
 
-def collective_jump(
-    operator: str | ArrayLike, weights: Sequence[complex], rate: float, label: str = "jump"
-) -> Jump:
+def collective_jump(operator: str | ArrayLike, weights: Sequence[complex], rate: float, label: str = "jump") -> Jump:
     r"""\sqrt{rate} \sum_i w_i A_i: one weight a site, from site 0 on; zero weights leave a site out."""
     if not isinstance(operator, str):
         operator = read_only("operator", operator)
@@ -140,19 +136,12 @@ def _exchange_matrix(key: str, J: ArrayLike) -> NDArray[np.float64]:
     if array.shape == (3,):
         return np.diag(array)
     if array.ndim not in (2, 3) or array.shape[-2:] != (3, 3):
-        raise InputError(
-            f"`{key}` must be (Jx, Jy, Jz), a 3 x 3 matrix or one a bond, but its shape is {array.shape}"
-        )
+        raise InputError(f"`{key}` must be (Jx, Jy, Jz), a 3 x 3 matrix or one a bond, but its shape is {array.shape}")
     return array
 
 
 def _bond_terms(i: int, j: int, J: Sequence[Sequence[float]]) -> list[Term]:
-    return [
-        Term((i, j), None, J[a][b], (_AXES[a], _AXES[b]))
-        for a in range(3)
-        for b in range(3)
-        if J[a][b] != 0.0
-    ]
+    return [Term((i, j), None, J[a][b], (_AXES[a], _AXES[b])) for a in range(3) for b in range(3) if J[a][b] != 0.0]
 
 
 def exchange(lattice: Lattice, J: ArrayLike) -> tuple[Term, ...]:
@@ -164,9 +153,7 @@ def exchange(lattice: Lattice, J: ArrayLike) -> tuple[Term, ...]:
     array = _exchange_matrix("J", J)
     bonds = np.asarray(lattice.bonds).reshape(-1, 2).tolist()
     if array.ndim == 3 and len(array) != len(bonds):
-        raise InputError(
-            f"`J` must have one matrix for each of the {len(bonds)} bonds, but it has {len(array)}"
-        )
+        raise InputError(f"`J` must have one matrix for each of the {len(bonds)} bonds, but it has {len(array)}")
     matrices = array.tolist()
     terms: list[Term] = []
     for b, (i, j) in enumerate(bonds):
@@ -202,18 +189,12 @@ def field(sites: Lattice | int, h: ArrayLike) -> tuple[Term, ...]:
     n = _count(sites)
     array = _real_array("h", h)
     if array.shape not in ((3,), (n, 3)):
-        raise InputError(
-            f"`h` must be (hx, hy, hz) or one for each of {n} sites, but its shape is {array.shape}"
-        )
+        raise InputError(f"`h` must be (hx, hy, hz) or one for each of {n} sites, but its shape is {array.shape}")
     rows = np.broadcast_to(array, (n, 3)).tolist()
-    return tuple(
-        Term((i,), None, rows[i][a], (_AXES[a],)) for i in range(n) for a in range(3) if rows[i][a] != 0.0
-    )
+    return tuple(Term((i,), None, rows[i][a], (_AXES[a],)) for i in range(n) for a in range(3) if rows[i][a] != 0.0)
 
 
-def single_site(
-    sites: Lattice | int, operator: str | ArrayLike, coefficient: ArrayLike = 1.0
-) -> tuple[Term, ...]:
+def single_site(sites: Lattice | int, operator: str | ArrayLike, coefficient: ArrayLike = 1.0) -> tuple[Term, ...]:
     r"""\sum_i c_i A_i: the same operator on every site, e.g. "Sz Sz" for a single-ion anisotropy (S^z)^2.
 
     coefficient: one real number, or one a site. Raises InputError.
@@ -223,9 +204,7 @@ def single_site(
         operator = read_only("operator", operator)
     array = _real_array("coefficient", coefficient)
     if array.shape not in ((), (n,)):
-        raise InputError(
-            f"`coefficient` must be a number or one for each of {n} sites, but its shape is {array.shape}"
-        )
+        raise InputError(f"`coefficient` must be a number or one for each of {n} sites, but its shape is {array.shape}")
     values = np.broadcast_to(array, (n,)).tolist()
     return tuple(_term(operator, (i,), values[i]) for i in range(n))
 

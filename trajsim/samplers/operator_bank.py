@@ -22,7 +22,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from trajsim.model import LocalOperator
+    from trajsim.lowering import LocalOperator
 
 __all__ = ["FAST", "OperatorBank", "apply", "expectation", "norm_squared", "overlap", "split_diagonal"]
 
@@ -55,11 +55,11 @@ class OperatorBank(NamedTuple):
     value_re: Plane
     value_im: Plane
     low: NDArray[np.int64]
-    low_to: NDArray[np.int64]
-    low_from: NDArray[np.int64]
-    low_run: NDArray[np.int64]
+    low_to: NDArray[np.uint64]
+    low_from: NDArray[np.uint64]
+    low_run: NDArray[np.uint64]
     low_bases: NDArray[np.int64]
-    bases: NDArray[np.int64]
+    bases: NDArray[np.uint64]
 
     @classmethod
     def build(cls, dimensions: Sequence[int], operators: Sequence[Sequence[LocalOperator]]) -> OperatorBank:
@@ -112,11 +112,11 @@ class _Builder:
             value_re=np.array([m[1] for m in moves], dtype=np.float64),
             value_im=np.array([m[2] for m in moves], dtype=np.float64),
             low=ints([m[3] for m in moves]),
-            low_to=ints([m[0] for m in low]),
-            low_from=ints([m[1] for m in low]),
-            low_run=ints([m[2] for m in low]),
+            low_to=ints([m[0] for m in low]).astype(np.uint64),
+            low_from=ints([m[1] for m in low]).astype(np.uint64),
+            low_run=ints([m[2] for m in low]).astype(np.uint64),
             low_bases=ints([[ends[m[3]], ends[m[3] + 1]] for m in low]).reshape(-1, 2),
-            bases=np.concatenate(self.bases) if self.bases else np.empty(0, dtype=np.int64),
+            bases=np.concatenate([*self.bases, ints([])]).astype(np.uint64),
         )
 
     def _table(self, high: tuple[int, ...]) -> int:
@@ -188,7 +188,7 @@ def split_diagonal(
     dimensions: Sequence[int], operator: Sequence[LocalOperator]
 ) -> tuple[list[LocalOperator], NDArray[np.complex128]]:
     """Off-diagonal local operators, and the diagonal of the whole sum as one vector (dimension,)."""
-    from trajsim.model import LocalOperator
+    from trajsim.lowering import LocalOperator
 
     total = int(np.prod(dimensions, dtype=np.int64))
     diagonal = np.zeros(total, dtype=np.complex128)
@@ -207,31 +207,64 @@ def split_diagonal(
 
 
 @njit(cache=True, fastmath=FAST)
-def _axpy(y: Plane, x: Plane, to: int, origin: int, length: int, re: float, im: float) -> None:
-    """y[:, to:] += (re + i im) x[:, origin:] over `length` amplitudes."""
-    if re != 0.0:
-        for k in range(length):
-            y[0, to + k] += re * x[0, origin + k]
-        for k in range(length):
-            y[1, to + k] += re * x[1, origin + k]
-    if im != 0.0:
-        for k in range(length):
-            y[0, to + k] -= im * x[1, origin + k]
-        for k in range(length):
-            y[1, to + k] += im * x[0, origin + k]
+def _add_scaled(y: Any, x: Any, factor: float) -> None:
+    """y += factor x, one plane; slices rather than offsets, or the loop is not vectorised."""
+    for k in range(y.shape[0]):
+        y[k] += factor * x[k]
 
 
 @njit(cache=True, fastmath=FAST)
-def _scatter(y: Plane, x: Plane, to: int, origin: int, bases: Any, re: float, im: float) -> None:
-    """As `_axpy` for single amplitudes at to + base, origin + base."""
+def _axpy(y: Plane, x: Plane, to: Any, origin: Any, length: Any, re: float, im: float) -> None:
+    """y[:, to:] += (re + i im) x[:, origin:] over `length` amplitudes."""
+    y_re = y[0, to : to + length]
+    y_im = y[1, to : to + length]
+    x_re = x[0, origin : origin + length]
+    x_im = x[1, origin : origin + length]
     if re != 0.0:
-        for base in bases:
-            y[0, to + base] += re * x[0, origin + base]
-            y[1, to + base] += re * x[1, origin + base]
+        _add_scaled(y_re, x_re, re)
+        _add_scaled(y_im, x_im, re)
     if im != 0.0:
+        _add_scaled(y_re, x_im, -im)
+        _add_scaled(y_im, x_re, im)
+
+
+@njit(cache=True, fastmath=FAST)
+def _add_runs(y: Any, x: Any, to: Any, origin: Any, bases: Any, run: Any, factor: float) -> None:
+    """y[to + base + k] += factor x[origin + base + k], one plane; unsigned, or every index is checked for its sign."""
+    if run == np.uint64(1):
         for base in bases:
-            y[0, to + base] -= im * x[1, origin + base]
-            y[1, to + base] += im * x[0, origin + base]
+            y[to + base] += factor * x[origin + base]
+    else:
+        for base in bases:
+            for k in range(run):
+                y[to + base + k] += factor * x[origin + base + k]
+
+
+@njit(cache=True, fastmath=FAST)
+def _scatter(
+    y: Plane,
+    x: Plane,
+    start: int,
+    source: int,
+    length: int,
+    to: Any,
+    origin: Any,
+    bases: Any,
+    run: Any,
+    re: float,
+    im: float,
+) -> None:
+    """As `_axpy` for runs of amplitudes that begin at to + base and origin + base within a tile."""
+    y_re = y[0, start : start + length]
+    y_im = y[1, start : start + length]
+    x_re = x[0, source : source + length]
+    x_im = x[1, source : source + length]
+    if re != 0.0:
+        _add_runs(y_re, x_re, to, origin, bases, run, re)
+        _add_runs(y_im, x_im, to, origin, bases, run, re)
+    if im != 0.0:
+        _add_runs(y_re, x_im, to, origin, bases, run, -im)
+        _add_runs(y_im, x_re, to, origin, bases, run, im)
 
 
 @njit(cache=True, fastmath=FAST)
@@ -248,15 +281,15 @@ def add_tile(bank: OperatorBank, operator: int, x: Plane, y: Plane, tile: int) -
             if low < 0:
                 _axpy(y, x, start, origin, bank.tile, re, im)
                 continue
-            to = start + bank.low_to[low]
-            origin += bank.low_from[low]
-            run = bank.low_run[low]
             bases = bank.bases[bank.low_bases[low, 0] : bank.low_bases[low, 1]]
-            if run == 1:
-                _scatter(y, x, to, origin, bases, re, im)
-            else:
-                for base in bases:
-                    _axpy(y, x, to + base, origin + base, run, re, im)
+            run = bank.low_run[low]
+            if run < np.uint64(64):
+                _scatter(y, x, start, origin, bank.tile, bank.low_to[low], bank.low_from[low], bases, run, re, im)
+                continue
+            to = start + np.int64(bank.low_to[low])
+            origin += np.int64(bank.low_from[low])
+            for base in bases:
+                _axpy(y, x, to + np.int64(base), origin + np.int64(base), np.int64(run), re, im)
 
 
 @njit(cache=True)

@@ -1,0 +1,185 @@
+r"""The quantum-jump sampler: Monte Carlo wave functions of any `SpinModel`.
+
+    d rho/dt = -i [H, rho] + \sum_c (L_c rho L_c^+ - {L_c^+ L_c, rho}/2)   is the ensemble mean of |psi><psi|.
+
+Between jumps psi evolves with H_eff = H - (i/2) \sum_c L_c^+ L_c until |psi|^2 has fallen to a random number r
+uniform in (0, 1); then a channel c is drawn with probability proportional to |L_c psi|^2 and psi -> L_c psi,
+normalised. Dalibard, Castin, Moelmer, PRL 68, 580 (1992); Plenio, Knight, RMP 70, 101 (1998).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trajsim import observables as obs
+from trajsim import streams
+from trajsim.errors import InputError, UnsupportedError
+from trajsim.layout import BlockData, Layout
+from trajsim.samplers.block import BlockMoments
+from trajsim.samplers.jump_kernel import MAX_ORDER, Clock, Counters, Generator, advance
+from trajsim.samplers.lowering import lower_generator
+from trajsim.samplers.measurement import Program, compile_program, measure
+from trajsim.samplers.status import OK, UNFINISHED
+
+if TYPE_CHECKING:
+    from trajsim.grid import Grid
+    from trajsim.initial import InitialState
+    from trajsim.model import SpinModel
+
+__all__ = ["CompiledQuantumJump", "QuantumJump"]
+
+LARGEST_DIMENSION = 2**28
+# amplitudes times products with H_eff per call of the kernel: a signal is seen after about a second
+_WORK_PER_CALL = 1 << 25
+
+
+def _never() -> bool:
+    return False
+
+
+@dataclass(frozen=True)
+class QuantumJump:
+    """Settings of the sampler.
+
+    tolerance: error of the state per unit time between jumps, and error of each jump time; in (0, 1e-2]. The bias of
+    an expectation value is of that order times the time since the start. precision: "double".
+    """
+
+    tolerance: float = 1e-6
+    precision: str = "double"
+    method: ClassVar[str] = "quantum_jump"
+
+    def __post_init__(self) -> None:
+        """Validate."""
+        value = self.tolerance
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 1e-13 <= value <= 1e-2:
+            raise InputError(f"`sampler.tolerance` must be a number from 1e-13 to 1e-2, but {value!r} was given")
+        if self.precision != "double":
+            raise InputError(f"`sampler.precision` must be 'double', but {self.precision!r} was given")
+
+    def to_spec(self) -> dict[str, Any]:
+        """As plain data (part of the identity of an ensemble)."""
+        return {"method": self.method, "tolerance": float(self.tolerance), "precision": self.precision}
+
+    def compile(
+        self, model: SpinModel, initial: InitialState, grid: Grid, observables: Sequence[obs.Observable]
+    ) -> CompiledQuantumJump:
+        """Lower everything to arrays. Raises InputError, UnsupportedError."""
+        dimension = model.hilbert_dimension
+        if dimension > LARGEST_DIMENSION:
+            raise UnsupportedError(
+                f"the model must have at most 2^28 basis states for quantum jumps, but it has {dimension:.3g}: "
+                f"one trajectory would need {dimension * 16 * (MAX_ORDER + 2) / 2**30:.3g} GiB"
+            )
+        initial.check(model)
+        return CompiledQuantumJump(self, model, initial, grid, tuple(observables))
+
+
+class CompiledQuantumJump:
+    """A sampler ready to draw: trajectory i is a pure function of (model, settings, grid, seed, i)."""
+
+    def __init__(
+        self,
+        settings: QuantumJump,
+        model: SpinModel,
+        initial: InitialState,
+        grid: Grid,
+        observables: tuple[obs.Observable, ...],
+    ) -> None:
+        self.settings = settings
+        self.model = model
+        self.initial = initial
+        self.grid = grid
+        self.layout: Layout = obs.layout(model, observables, grid)
+        self._times = np.asarray(grid.sample_times, dtype=np.float64)
+        self._generator: Generator = lower_generator(model, self.layout.channels)
+        self._program: Program = compile_program(model, observables, self.layout)
+        self._fixed = None if initial.random else initial.state(model, lambda _: math.nan)
+        self._memory: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None
+
+    @property
+    def memory_bytes(self) -> int:
+        """Memory of one rank: the vectors of one trajectory and the tables; independent of the ensemble's size."""
+        vectors = self.model.hilbert_dimension * 16 * (MAX_ORDER + 4)
+        tables = sum(
+            array.nbytes
+            for group in (self._generator, self._generator.bank, self._program, self._program.bank)
+            for array in group
+            if isinstance(array, np.ndarray)
+        )
+        rows = 4 * self.layout.width * 8 * max(len(self._times), 1)
+        return vectors + tables + rows
+
+    def warm_up(self) -> None:
+        """Compile the kernels, or load them from the cache, by measuring the initial state once."""
+        self._trajectory(np.uint64(0), 0, self._times[:1] * 0.0, _never)
+
+    def run_block(
+        self,
+        seed: int,
+        first: int,
+        count: int,
+        keep_raw: bool = False,
+        interrupted: Callable[[], bool] = _never,
+        common_random_numbers: bool = False,
+    ) -> BlockData | None:
+        """Trajectories first .. first + count - 1; None if `interrupted()` came true on the way.
+
+        common_random_numbers: leave the model out of the stream's key, so that all points of a sweep use the same
+        numbers.
+        """
+        key = streams.stream_key(seed, "common" if common_random_numbers else self.model.hash)
+        moments = BlockMoments(self.layout, count, keep_raw)
+        for index in range(first, first + count):
+            outcome = self._trajectory(key, index, self._times, interrupted)
+            if outcome is None:
+                return None
+            moments.add(*outcome)
+        return moments.finish()
+
+    def _trajectory(
+        self, key: np.uint64, index: int, times: NDArray[np.float64], interrupted: Callable[[], bool]
+    ) -> tuple[int, NDArray[np.float64], NDArray[np.int64]] | None:
+        """Status, samples (times, width) and jump counts of one trajectory."""
+        if self._memory is None:
+            dimension = self.model.hilbert_dimension
+            self._memory = (np.empty((MAX_ORDER + 1, 2, dimension)), np.empty((2, 2, dimension)))
+        vectors, work = self._memory
+        trajectory = np.uint64(index)
+        psi = self._fixed
+        if psi is None:
+            purpose = np.uint64(streams.INITIAL_STATE)
+            psi = self.initial.state(
+                self.model, lambda n: float(streams.uniform(key, trajectory, purpose, np.uint64(n)))
+            )
+        vectors[0, 0], vectors[0, 1] = psi.real, psi.imag
+        clock = np.zeros(len(Clock()))
+        counters = np.zeros(len(Counters()), dtype=np.int64)
+        at, count = Clock(), Counters()
+        clock[at.norm] = 1.0
+        clock[at.step] = 0.5 * (MAX_ORDER + 1) / max(self._generator.bound, 1e-300)
+        clock[at.threshold] = streams.uniform(key, trajectory, np.uint64(streams.JUMPS), np.uint64(0))
+        counters[count.draws] = 1
+        jumps = np.zeros(len(self.layout.channels), dtype=np.int64)
+        rows = np.full((len(times), self.layout.width), np.nan)
+        rates = np.empty(self._generator.channels)
+        slice_ = max(1, _WORK_PER_CALL // self.model.hilbert_dimension)
+        for sample, time in enumerate(times):
+            status = UNFINISHED
+            while status == UNFINISHED:
+                if interrupted():
+                    return None
+                status = advance(
+                    self._generator, vectors, work[0], rates, clock, counters, jumps, key, trajectory,
+                    self.settings.tolerance, time, self.grid.recording_starts, counters[count.products] + slice_,
+                )  # fmt: skip
+            if status != OK:
+                return status, rows, jumps
+            measure(self._program, vectors[0], clock[at.norm], jumps, work[0], work[1], rows[sample])
+        return OK, rows, jumps
