@@ -1,1 +1,86 @@
-"""Reducers: an opened ensemble in, labelled results with error bars out, and a figure for each."""
+"""Reducers: an opened ensemble in, labelled results with error bars out, and a figure for each.
+
+    ensemble = trajsim.open("campaign.zarr")
+    result = trajsim.analysis.structure_factor(ensemble)
+    trajsim.analysis.plot(result).savefig("structure_factor.png")
+
+Every result is an `xarray.Dataset` with `value`, `standard_error`, `lower`, `upper` (95 %), `count` and `failed`
+trajectories, units, and a statement on the steady state. Names are loaded on first use; nothing imports matplotlib
+before a figure is drawn.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+_HOME = {
+    "attempt_all": "everything",
+    "autocorrelation_time": "autocorrelations",
+    "bimodality_coefficient": "distributions",
+    "bimodality_index": "distributions",
+    "binder_cumulant": "distributions",
+    "collective_distribution": "distributions",
+    "connected_correlation": "correlations",
+    "correlation": "correlations",
+    "correlation_length": "correlation_lengths",
+    "ensemble_mean": "means",
+    "failures": "results",
+    "order_parameter": "order_parameters",
+    "plot": "plots",
+    "reduce_all": "everything",
+    "rows": "tables",
+    "structure_factor": "structure_factors",
+    "table": "tables",
+    "to_csv": "tables",
+    "to_json": "tables",
+    "to_netcdf": "tables",
+    "to_pauli": "results",
+}
+
+__all__ = [
+    "attempt_all",
+    "autocorrelation_time",
+    "bimodality_coefficient",
+    "bimodality_index",
+    "binder_cumulant",
+    "collective_distribution",
+    "connected_correlation",
+    "correlation",
+    "correlation_length",
+    "ensemble_mean",
+    "failures",
+    "order_parameter",
+    "plot",
+    "reduce_all",
+    "rows",
+    "structure_factor",
+    "table",
+    "to_csv",
+    "to_json",
+    "to_netcdf",
+    "to_pauli",
+]
+
+if TYPE_CHECKING:
+    from .autocorrelations import autocorrelation_time
+    from .correlation_lengths import correlation_length
+    from .correlations import connected_correlation, correlation
+    from .distributions import bimodality_coefficient, bimodality_index, binder_cumulant, collective_distribution
+    from .everything import attempt_all, reduce_all
+    from .means import ensemble_mean
+    from .order_parameters import order_parameter
+    from .plots import plot
+    from .results import failures, to_pauli
+    from .structure_factors import structure_factor
+    from .tables import rows, table, to_csv, to_json, to_netcdf
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        return getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -1,0 +1,57 @@
+"""Every reducer that applies to an ensemble, in one call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import xarray as xr
+
+from trajsim.errors import InputError
+
+from . import opened
+from .autocorrelations import autocorrelation_time
+from .correlation_lengths import correlation_length
+from .correlations import connected_correlation
+from .distributions import bimodality_coefficient, bimodality_index, binder_cumulant
+from .means import ensemble_mean
+from .order_parameters import order_parameter
+from .structure_factors import structure_factor
+
+# result -> the observables one of which it needs, and how it is made
+_DERIVED: dict[str, tuple[tuple[str, ...], Callable[[xr.Dataset], xr.Dataset]]] = {
+    "connected_correlation": (("correlation",), connected_correlation),
+    "connected_pair_correlation": (("pair_correlation",), lambda d: connected_correlation(d, "pair_correlation")),
+    "structure_factor": (("correlation",), structure_factor),
+    "order_parameter": (("correlation",), order_parameter),
+    "correlation_length": (("correlation",), correlation_length),
+    "bimodality_coefficient": (("collective_moment", "collective_distribution"), bimodality_coefficient),
+    "binder_cumulant": (("collective_moment", "collective_distribution"), binder_cumulant),
+    "bimodality_index": (("collective_distribution",), bimodality_index),
+}
+
+
+def attempt_all(dataset: xr.Dataset) -> dict[str, xr.Dataset | InputError]:
+    """Every result whose observables were recorded, by name: the result, or the reason why it is refused.
+
+    Means come under the name of the observable, derived results under that of the reducer, and in the steady state
+    `autocorrelation_time_NAME` for every observable.
+    Raises: InputError if `dataset` is no ensemble.
+    """
+    dataset = opened.check(dataset)
+    names = opened.recorded(dataset)
+    results: dict[str, xr.Dataset | InputError] = {name: ensemble_mean(dataset, name) for name in names}
+    for key, (needs, reducer) in _DERIVED.items():
+        if any(name in names for name in needs):
+            try:
+                results[key] = reducer(dataset)
+            except InputError as refusal:
+                results[key] = refusal
+    for name in names:
+        if f"{name}_batch_m2" in dataset:
+            results[f"autocorrelation_time_{name}"] = autocorrelation_time(dataset, name)
+    return results
+
+
+def reduce_all(dataset: xr.Dataset) -> dict[str, xr.Dataset]:
+    """Every result that applies to the ensemble, by name: `attempt_all` without the refusals."""
+    return {key: result for key, result in attempt_all(dataset).items() if isinstance(result, xr.Dataset)}

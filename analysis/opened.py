@@ -1,0 +1,179 @@
+"""What reducers read from an opened ensemble: recorded names, blocks, failures, per-point properties."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from trajsim.errors import InputError, UnsupportedError
+from trajsim.statistics import jackknife
+
+if TYPE_CHECKING:
+    from trajsim.lattice import Lattice
+
+Array = NDArray[np.float64]
+
+
+def check(dataset: xr.Dataset) -> xr.Dataset:
+    """The dataset with dimension `point` (one selected point gets it back). Raises InputError if it is no ensemble."""
+    if not isinstance(dataset, xr.Dataset):
+        raise InputError(f"`dataset` must be an opened ensemble (xarray.Dataset), but it is a {type(dataset).__name__}")
+    if "count" not in dataset or "block" not in dataset["count"].dims:
+        raise InputError(
+            "`dataset` must be an opened ensemble with `count` for each block, as trajsim.open and trajsim.sample "
+            f"return it, but its variables are {', '.join(map(str, dataset.data_vars)) or 'none'}"
+        )
+    return dataset if "point" in dataset["count"].dims else dataset.expand_dims("point")
+
+
+def recorded(dataset: xr.Dataset) -> list[str]:
+    """Names of the recorded observables."""
+    return [str(name) for name in dataset.data_vars if f"{name}_m2" in dataset]
+
+
+def require(dataset: xr.Dataset, name: str, purpose: str = "this result") -> xr.DataArray:
+    """The block means of an observable. Raises InputError if it was not recorded."""
+    if name not in recorded(dataset):
+        have = ", ".join(recorded(dataset)) or "nothing"
+        raise InputError(f"`{name}` must be recorded for {purpose}, but the ensemble holds {have}")
+    return dataset[name]
+
+
+def require_label(array: xr.DataArray, dimension: str, label: Any) -> None:
+    """Check that a label was recorded. Raises InputError naming the labels that were."""
+    labels = array[dimension].values.tolist()
+    if label not in labels:
+        raise InputError(
+            f"`{dimension}` must be one of {', '.join(map(str, labels))} for {array.name}, but {label!r} was asked for"
+        )
+
+
+def counts(dataset: xr.Dataset) -> NDArray[np.int64]:
+    """Trajectories in each block, (point, block); 0 where a block is missing."""
+    return _whole(dataset["count"].transpose("point", "block"))
+
+
+def _whole(array: xr.DataArray) -> NDArray[np.int64]:
+    """Whole numbers again after an outer join has made them floats, 0 where it has put NaN."""
+    whole: NDArray[np.int64] = np.nan_to_num(np.asarray(array.values, float)).astype(np.int64)
+    return whole
+
+
+def failed(dataset: xr.Dataset) -> NDArray[np.int64]:
+    """Trajectories with a status other than 0, (point,)."""
+    if "status" not in dataset:
+        return np.zeros(dataset.sizes["point"], np.int64)
+    status = dataset["status"]
+    bad = status.isel(code=np.flatnonzero(status["code"].values != 0)).sum(("block", "code"))
+    return np.asarray(bad.values).astype(np.int64)
+
+
+def blocks(dataset: xr.Dataset, names: Sequence[str], point: int) -> tuple[list[Array], Array]:
+    """Means of the blocks that exist at a point, (blocks, [time], ...) for each name, and their trajectory counts."""
+    count = counts(dataset)[point]
+    there = np.flatnonzero(count > 0)
+    arrays = [dataset[name].isel(point=point, block=there) for name in names]
+    return [np.asarray(a.transpose("block", ...).values, float) for a in arrays], count[there].astype(float)
+
+
+def jackknife_points(
+    dataset: xr.Dataset,
+    names: Sequence[str],
+    function: Callable[[int], Callable[..., Any]],
+    *,
+    correct_bias: bool = True,
+) -> tuple[Array, Array, NDArray[np.int64]]:
+    """Jackknife of a function of block means at every point.
+
+    function: point -> function of one array ([time], ...) for each name; all points give results of one shape.
+    Returns (estimate (point, ...), standard error (point, ...), blocks (point,)). A point without blocks is NaN.
+    Raises: InputError naming the point where there are fewer than 20 blocks.
+    """
+    estimates: list[Array | None] = []
+    errors: list[Array | None] = []
+    number = (counts(dataset) > 0).sum(axis=1)
+    for point, n in enumerate(number):
+        if n == 0:
+            estimates.append(None)
+            errors.append(None)
+            continue
+        values, weights = blocks(dataset, names, point)
+        try:
+            estimate, error = jackknife(function(point), *values, weights=weights, correct_bias=correct_bias)
+        except UnsupportedError:
+            raise
+        except InputError as refusal:
+            raise InputError(f"{refusal} (point {point})" if len(number) > 1 else str(refusal)) from None
+        estimates.append(estimate)
+        errors.append(error)
+    found = next((e for e in estimates if e is not None), None)
+    if found is None:
+        raise InputError("`dataset` must hold at least one finished block, but it has none")
+    empty = np.full(found.shape, np.nan)
+    return (
+        np.stack([empty if e is None else e for e in estimates]),
+        np.stack([empty if e is None else e for e in errors]),
+        number,
+    )
+
+
+def property_at(dataset: xr.Dataset, key: str, point: int) -> Any:
+    """A property that may differ from point to point: the coordinate on `point`, else the attribute, else None."""
+    if key in dataset.variables and "point" in dataset[key].dims:
+        return dataset[key].isel(point=point).values.tolist()
+    return dataset.attrs.get(key)
+
+
+def n_sites(dataset: xr.Dataset, point: int) -> int:
+    """Number of sites of the model at a point."""
+    value = property_at(dataset, "n_sites", point)
+    if value is None:
+        raise InputError("`n_sites` must be known, but the ensemble has neither the attribute nor a coordinate")
+    return int(value)
+
+
+def lattice_at(dataset: xr.Dataset, point: int) -> Lattice:
+    """The lattice at a point. Raises InputError where the model has none."""
+    from trajsim.lattice import Lattice
+
+    text = property_at(dataset, "lattice", point)
+    spec = None if text is None else json.loads(text)
+    if spec is None:
+        raise InputError("`lattice` must be known for this result, but the model of the ensemble has none")
+    return Lattice.from_spec(spec)
+
+
+def common_lattice(dataset: xr.Dataset) -> Lattice:
+    """The lattice of all points. Raises InputError where they differ."""
+    lattices = {lattice_at(dataset, point) for point in range(dataset.sizes["point"])}
+    if len(lattices) > 1:
+        raise InputError(
+            "`dataset` must hold points of one lattice for this result, but it holds several: select points with "
+            "dataset.isel(point=[...])"
+        )
+    return lattices.pop()
+
+
+def displacement_pairs(dataset: xr.Dataset, point: int) -> NDArray[np.int64]:
+    """Ordered pairs of sites (i, j), i = j included, of each label of `displacement`, (displacement,); 0 if absent."""
+    pairs = dataset["pairs"]
+    if "point" in pairs.dims:
+        pairs = pairs.isel(point=point)
+    return _whole(pairs)
+
+
+def displacement_rows(dataset: xr.Dataset, lattice: Lattice) -> NDArray[np.int64]:
+    """Position on dimension `displacement` of every displacement of the lattice, (n_disp,).
+
+    Labels may stand in any order (an outer join of several points sorts them). Raises InputError if one is missing.
+    """
+    labels = {str(label): row for row, label in enumerate(dataset["displacement"].values)}
+    missing = [label for label in lattice.displacement_labels if label not in labels]
+    if missing:
+        raise InputError(f"`displacement` must hold every displacement of the lattice, but {missing[0]} is missing")
+    return np.array([labels[label] for label in lattice.displacement_labels], dtype=np.int64)

@@ -1,0 +1,239 @@
+"""A figure for each kind of result: matplotlib's object interface, no global state, no display needed."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import xarray as xr
+
+from trajsim.errors import InputError
+
+from .results import failures, swept_parameters
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+LINES = 10
+"""Most lines in one panel: of more, evenly spaced ones are drawn and the legend says so."""
+
+MARKERS = "osD^v<>ph*"
+
+
+def plot(result: xr.Dataset) -> Figure:
+    """The figure for the kind of a result, with error bars of one standard error and units on the axes.
+
+    Save it with ``figure.savefig(path)``. Raises: InputError if `result` is no result of a reducer.
+    """
+    kind = result.attrs.get("kind")
+    if kind not in _PLOTS:
+        raise InputError(f"`result` must be a result of trajsim.analysis, but its kind is {kind!r}")
+    return _PLOTS[kind](result)
+
+
+def plot_mean(result: xr.Dataset) -> Figure:
+    """Against time, else against the sites, else against the swept parameter; one line for each other label."""
+    sites = "site" in result.dims
+    return _figure(result, "time" if "time" in result.dims else "site" if sites else "point", panel=None)
+
+
+def plot_correlation(result: xr.Dataset) -> Figure:
+    """Against distance, one panel for each pair of components; on site zero C is the local moment."""
+    return _figure(_by_distance(result), "distance", panel="pair", zero=True)
+
+
+def plot_pair_correlation(result: xr.Dataset) -> Figure:
+    """Matrix over sites, one panel for each pair of components; at the last time and of the first point."""
+    first = result.isel(point=0) if "time" not in result.dims else result.isel(point=0, time=-1)
+    figure, panels = _panels(result.sizes["pair"])
+    for axes, pair in zip(panels, result["pair"].values, strict=True):
+        values = first["value"].sel(pair=pair).transpose("site", "other_site").values
+        largest = float(np.nanmax(np.abs(values), initial=0.0)) or 1.0
+        image = axes.imshow(values, cmap="RdBu_r", vmin=-largest, vmax=largest, origin="lower")
+        figure.colorbar(image, ax=axes, label=_value_label(result))
+        axes.set(xlabel="site j", ylabel="site i", title=str(pair))
+    return _finish(figure, result)
+
+
+def plot_structure_factor(result: xr.Dataset) -> Figure:
+    """Against the wave vector (in one dimension), else against its number; one panel for each pair of components."""
+    k = result["wave_vector"].transpose("momentum", "axis").values
+    if k.shape[1] == 1:
+        order = np.argsort(k[:, 0], kind="stable")
+        result = result.isel(momentum=order).assign_coords(wave=("momentum", k[order, 0] / np.pi))
+        result["wave"].attrs = {"long_name": "wave vector k", "units": "pi / lattice constant"}
+        return _figure(result, "wave", panel="pair")
+    result = result.assign_coords(wave=("momentum", np.arange(len(k))))
+    result["wave"].attrs = {"long_name": "wave vector k / pi", "units": "inverse primitive vectors"}
+    figure = _figure(result, "wave", panel="pair")
+    for axes in figure.axes:
+        axes.set_xticks(np.arange(len(k)), [str(label) for label in result["momentum"].values], rotation=90)
+    return figure
+
+
+def plot_distribution(result: xr.Dataset) -> Figure:
+    """P(m) against m, one panel for each component."""
+    return _figure(result, "m", panel="component")
+
+
+def plot_number(result: xr.Dataset) -> Figure:
+    """A number for each point: against time, else against the swept parameter."""
+    return _figure(result, "time" if "time" in result.dims else "point", panel=None)
+
+
+def plot_autocorrelation_time(result: xr.Dataset) -> Figure:
+    """Against the displacement, site or m of the observable, else against the swept parameter."""
+    own = [d for d in ("distance", "site", "m") if d in result.dims or d in result.coords]
+    if "distance" in own and "displacement" in result.dims:
+        return _figure(_by_distance(result), "distance", panel=None)
+    own = [d for d in own if d in result.dims]
+    return _figure(result, own[0] if own else "point", panel=None)
+
+
+_PLOTS: dict[str, Callable[[xr.Dataset], Figure]] = {
+    "mean": plot_mean,
+    "correlation": plot_correlation,
+    "connected_correlation": plot_correlation,
+    "pair_correlation": plot_pair_correlation,
+    "connected_pair_correlation": plot_pair_correlation,
+    "structure_factor": plot_structure_factor,
+    "distribution": plot_distribution,
+    "correlation_length": plot_number,
+    "order_parameter": plot_number,
+    "bimodality_coefficient": plot_number,
+    "bimodality_index": plot_number,
+    "binder_cumulant": plot_number,
+    "autocorrelation_time": plot_autocorrelation_time,
+}
+
+
+def _panels(number: int) -> tuple[Figure, list[Axes]]:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(5.2 * number, 4.0), layout="constrained")
+    return figure, list(np.atleast_1d(figure.subplots(1, number)))
+
+
+def _figure(result: xr.Dataset, x: str, panel: str | None, zero: bool = False) -> Figure:
+    """Lines of value against the coordinate `x`, one panel for each label of the dimension `panel`."""
+    values = result[panel].values if panel else np.array([None])
+    figure, panels = _panels(len(values))
+    for axes, label in zip(panels, values, strict=True):
+        part = result if panel is None else result.sel({panel: label})
+        lines = list(_lines(part, x))
+        for number, (name, xs, ys, errors) in enumerate(lines):
+            marker = MARKERS[number % len(MARKERS)]
+            axes.errorbar(xs, ys, errors, label=name or None, marker=marker, markersize=4, linewidth=1, capsize=2)
+        if zero:
+            axes.axhline(0.0, color="0.6", linewidth=0.8, zorder=0)
+        if any(name for name, *_ in lines):
+            axes.legend(fontsize="small")
+        axes.set(xlabel=_x_label(result, x), ylabel=_value_label(result))
+        if label is not None:
+            axes.set_title(str(label))
+        if isinstance(lines[0][1][0], str):
+            axes.tick_params(axis="x", rotation=45)
+    return _finish(figure, result)
+
+
+def _lines(part: xr.Dataset, x: str) -> Iterator[tuple[str, Any, Any, Any]]:
+    """Name, x, value and error of every line; lines without a number are left out."""
+    along = x if x in part.dims else str(part[x].dims[0])
+    found = []
+    for words, group, key in _sweeps(part) if along == "point" else [([], part, x)]:
+        others = [str(d) for d in group["value"].dims if d != along]
+        for position in itertools.product(*(range(group.sizes[d]) for d in others)):
+            at = dict(zip(others, position, strict=True))
+            line = group.isel(at)
+            if np.isfinite(line["value"].values).any():
+                found.append((", ".join([*words, *_words(part, at)]), line, key))
+    shown = [found[i] for i in np.unique(np.linspace(0, len(found) - 1, min(len(found), LINES)).astype(int))]
+    if not shown:
+        yield "no data", np.array([0.0]), np.array([np.nan]), np.array([np.nan])
+    for number, (name, line, key) in enumerate(shown):
+        if number == 0 and len(shown) < len(found):
+            name += f" ({len(shown)} of {len(found)} lines)"
+        good = np.isfinite(line["value"].values)
+        xs = line[key].values if key in line.coords else np.arange(line.sizes[along])
+        yield name, xs[good], line["value"].values[good], line["standard_error"].values[good]
+
+
+def _sweeps(part: xr.Dataset) -> list[tuple[list[str], xr.Dataset, str]]:
+    """Points as lines against one swept parameter: (words for the others, points of the line, parameter)."""
+    key = _abscissa(part)
+    others = [name for name in swept_parameters(part) if name != key]
+    groups: dict[tuple[str, ...], list[int]] = {}
+    for point in range(part.sizes["point"]):
+        groups.setdefault(tuple(_text(part[n].values[point]) for n in others), []).append(point)
+    lines = []
+    for values, points in groups.items():
+        group = part.isel(point=points)
+        words = [f"{_last(n)} = {value}" for n, value in zip(others, values, strict=True)]
+        lines.append((words, group.isel(point=np.argsort(group[key].values, kind="stable")), key))
+    return lines
+
+
+def _abscissa(part: xr.Dataset) -> str:
+    """The swept number that takes most values, else the number of the point."""
+    numbers = [name for name in swept_parameters(part) if part[name].dtype.kind in "iuf"]
+    return max(numbers, key=lambda name: len(np.unique(part[name].values)), default="point")
+
+
+def _words(part: xr.Dataset, at: dict[str, int]) -> list[str]:
+    """Legend entry: swept parameters of the point, labels of the other dimensions that have more than one."""
+    words = []
+    for d, i in at.items():
+        if part.sizes[d] == 1:
+            continue
+        if d == "point":
+            words += [f"{_last(n)} = {_text(part[n].values[i])}" for n in swept_parameters(part)] or [f"point {i}"]
+        else:
+            label = part[d].values[i] if d in part.coords else i
+            words.append(str(label) if isinstance(label, str) else f"{d} = {_text(label)}")
+    return words
+
+
+def _last(name: str) -> str:
+    return name.split(".")[-1]
+
+
+def _text(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float | np.floating) else str(value)
+
+
+def _by_distance(result: xr.Dataset) -> xr.Dataset:
+    """Displacements sorted by length; d and -d, equal by symmetry for like components, both shown."""
+    distance = result["distance"]
+    if "point" in distance.dims:  # several lattices: a displacement has one length wherever it exists
+        distance = distance.min("point")
+        result = result.assign_coords(distance=distance)
+    return result.isel(displacement=np.argsort(distance.values, kind="stable"))
+
+
+def _value_label(result: xr.Dataset) -> str:
+    about = result["value"].attrs
+    units = about.get("units", "1")
+    name = str(about.get("long_name", result.attrs["kind"]))
+    if result.attrs.get("pauli") and result.attrs.get("spin_operators"):
+        return f"{name} (Pauli matrices)"
+    return f"{name} [{units}]" if units != "1" else name
+
+
+def _x_label(result: xr.Dataset, x: str) -> str:
+    if x == "point":
+        return _last(_abscissa(result))
+    about = result[x].attrs if x in result.coords else {}
+    fallback = {"time": "inverse rate", "distance": "lattice constants", "m": "hbar"}
+    units = about.get("units", fallback.get(x, "1"))
+    name = about.get("long_name", x)
+    return f"{name} [{units}]" if units != "1" else str(name)
+
+
+def _finish(figure: Figure, result: xr.Dataset) -> Figure:
+    text = failures(result)
+    if text:
+        figure.suptitle(text.split(":")[0], fontsize="small", color="firebrick")
+    return figure

@@ -1,0 +1,215 @@
+"""Every result as rows, tables, files and figures; the public surface of trajsim.analysis."""
+
+from __future__ import annotations
+
+import csv
+import json
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import xarray as xr
+from matplotlib.figure import Figure
+from rich.console import Console
+from trajsim.analysis import tables
+
+from trajsim import analysis
+from trajsim.errors import InputError
+
+PUBLIC = {
+    "attempt_all", "autocorrelation_time", "bimodality_coefficient", "bimodality_index", "binder_cumulant",
+    "collective_distribution", "connected_correlation", "correlation", "correlation_length", "ensemble_mean",
+    "failures", "order_parameter", "plot", "reduce_all", "rows", "structure_factor", "table", "to_csv", "to_json",
+    "to_netcdf", "to_pauli",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def ensembles(synthetic: SimpleNamespace) -> dict[str, xr.Dataset]:
+    rng = np.random.default_rng(1)
+    status = np.zeros(80, int)
+    status[5] = 1
+    p = np.array([0.3, 0.1, 0.05, 0.15, 0.4])
+    return {
+        "sweep": synthetic.sweep({x: synthetic.point_ring(80, rng, xi=x, block=4) for x in (1.0, 2.0, 3.0)}),
+        "times": synthetic.ring(80, rng, length=6, samples=3, times=[0.0, 0.5, 1.0], block=4),
+        "sites": synthetic.ring(80, rng, length=6, block=4, site=True, status=status),
+        "sizes": synthetic.sweep(
+            {4: synthetic.point_distribution(80, rng, p, block=4), 3: synthetic.point_distribution(80, rng, p[1:] / 0.7, block=4)},
+            "model.n_sites",
+        ),
+        "series": synthetic.series(80, 64, 0.5, rng, block=4),
+    }  # fmt: skip
+
+
+def test_public_names() -> None:
+    assert set(analysis.__all__) == PUBLIC
+    assert all(callable(getattr(analysis, name)) for name in PUBLIC)
+    assert set(dir(analysis)) >= PUBLIC
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        analysis.nothing  # noqa: B018
+
+
+def test_import_is_cheap() -> None:
+    code = (
+        "import sys, trajsim.analysis, trajsim.statistics;"
+        "assert not {'matplotlib', 'xarray', 'scipy', 'numba'} & set(sys.modules);"
+        "from trajsim.analysis import reduce_all, rows;"
+        "assert not {'matplotlib', 'numba', 'rich'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_every_reducer_that_applies(ensembles: dict[str, xr.Dataset]) -> None:
+    assert set(analysis.reduce_all(ensembles["sweep"])) == {
+        "magnetisation", "correlation", "connected_correlation", "structure_factor", "order_parameter",
+        "correlation_length", "autocorrelation_time_magnetisation", "autocorrelation_time_correlation",
+    }  # fmt: skip
+    assert {"site_magnetisation", "connected_pair_correlation"} < set(analysis.reduce_all(ensembles["sites"]))
+    assert set(analysis.reduce_all(ensembles["sizes"])) >= {"bimodality_index", "bimodality_coefficient"}
+    few = ensembles["sweep"].isel(block=slice(5))
+    assert set(analysis.reduce_all(few)) == {
+        "magnetisation", "correlation", "autocorrelation_time_magnetisation", "autocorrelation_time_correlation",
+    }  # fmt: skip
+    refusal = analysis.attempt_all(few)["structure_factor"]
+    assert isinstance(refusal, InputError)
+    assert "`blocks` must be at least 20" in str(refusal)
+
+
+def test_empty_points_are_nan_not_errors(synthetic: SimpleNamespace) -> None:
+    rng = np.random.default_rng(2)
+    parts = {
+        1.0: synthetic.point_ring(80, rng, length=6, block=4),
+        2.0: synthetic.point_ring(80, rng, length=6, block=4),
+    }
+    parts[2.0] = parts[2.0].isel(block=slice(0))
+    for result in analysis.reduce_all(synthetic.sweep(parts)).values():
+        assert np.isnan(result["value"].isel(point=1)).all()
+        assert result["count"].values.tolist() == [80, 0]
+        assert np.isfinite(result["value"].isel(point=0)).any()
+        analysis.plot(result).canvas.draw()
+
+
+def test_rows(ensembles: dict[str, xr.Dataset]) -> None:
+    rows = analysis.rows(analysis.correlation(ensembles["sweep"]))
+    assert len(rows) == 3 * 3 * 16
+    assert list(rows[0]) == [
+        "point", "model.Jx", "pair", "displacement", "distance", "pairs", "displacement_vector_0", "value",
+        "standard_error", "lower", "upper", "count", "failed",
+    ]  # fmt: skip
+    assert rows[0]["model.Jx"] == 1.0
+    assert rows[0]["displacement"] == "0"
+    assert all(type(v) in (int, float, str, bool) for row in rows for v in row.values())
+    # labels that only the other size has make no row
+    distribution = analysis.rows(analysis.collective_distribution(ensembles["sizes"]))
+    assert [sum(row["model.n_sites"] == n for row in distribution) for n in (4, 3)] == [5, 4]
+
+
+def test_files(ensembles: dict[str, xr.Dataset], tmp_path: Path) -> None:
+    for name, dataset in ensembles.items():
+        results = analysis.reduce_all(dataset)
+        data = json.loads(analysis.to_json(results))
+        assert set(data) == set(results)
+        for key, result in results.items():
+            text = analysis.to_csv(result)
+            lines = [line for line in text.splitlines() if not line.startswith("#")]
+            table = list(csv.DictReader(lines))
+            assert len(table) == len(analysis.rows(result)) == len(data[key]["rows"]) > 0
+            assert text.startswith(f"# {result['value'].attrs['long_name']} [")
+            assert ("failed and are left out" in text) == (name == "sites")
+        path = tmp_path / f"{name}.nc"
+        analysis.to_netcdf({k: analysis.to_pauli(r) for k, r in results.items()}, path)
+        for key, result in results.items():
+            with xr.open_dataset(path, group=key, engine="h5netcdf") as back:
+                xr.testing.assert_equal(back.load()["value"], analysis.to_pauli(result)["value"])
+                assert back.attrs["kind"] == result.attrs["kind"]
+
+
+def test_table(ensembles: dict[str, xr.Dataset]) -> None:
+    console = Console(width=200, record=True, file=open("/dev/null", "w"))  # noqa: SIM115
+    with console.file:
+        for dataset in ensembles.values():
+            for result in analysis.reduce_all(dataset).values():
+                console.print(analysis.table(result, limit=5))
+    text = console.export_text()
+    assert "1 of 80 trajectories failed and are left out" in text
+    assert "5 of 144 rows shown" in text
+    assert "integrated autocorrelation time" in text
+    assert "jackknife over blocks" in text
+
+
+@pytest.mark.parametrize(
+    ("value", "error", "text"),
+    [
+        (0.123456, 0.00456, "0.1235(46)"),
+        (-12.0, 0.31, "-12.00(31)"),
+        (1234.0, 56.0, "1234(56)"),
+        (0.5, 0.0, "0.5"),
+        (0.5, np.nan, "0.5"),
+        (np.nan, 0.1, "nan"),
+        (1.0, 0.0997, "1.00(10)"),
+    ],
+)
+def test_number_with_error(value: float, error: float, text: str) -> None:
+    assert tables.with_error(value, error) == text
+
+
+def labels(figure: Figure) -> set[tuple[str, str]]:
+    return {(axes.get_xlabel(), axes.get_ylabel()) for axes in figure.axes if axes.get_xlabel()}
+
+
+def test_every_figure_draws_and_is_labelled(ensembles: dict[str, xr.Dataset], tmp_path: Path) -> None:
+    kinds = set()
+    for name, dataset in ensembles.items():
+        for key, result in analysis.reduce_all(dataset).items():
+            figure = analysis.plot(result)
+            assert isinstance(figure, Figure)
+            figure.savefig(tmp_path / f"{name}-{key}.png")
+            assert all(x and y for x, y in labels(figure)), (name, key)
+            assert labels(figure)
+            kinds.add(result.attrs["kind"])
+    from trajsim.analysis.plots import _PLOTS
+
+    assert kinds == set(_PLOTS)
+
+
+def test_labels_and_units(ensembles: dict[str, xr.Dataset]) -> None:
+    sweep, times, sizes = ensembles["sweep"], ensembles["times"], ensembles["sizes"]
+    assert labels(analysis.plot(analysis.correlation(sweep))) == {("distance [lattice constants]", "correlation")}
+    s = analysis.plot(analysis.structure_factor(sweep))
+    assert labels(s) == {("wave vector k [pi / lattice constant]", "structure factor")}
+    xi = analysis.plot(analysis.correlation_length(sweep))
+    assert labels(xi) == {("Jx", "correlation length [lattice constants]")}
+    assert labels(analysis.plot(analysis.ensemble_mean(times, "magnetisation"))) == {
+        ("time [inverse rate]", "magnetisation")
+    }
+    pauli = analysis.to_pauli(analysis.correlation(sweep))
+    assert labels(analysis.plot(pauli)) == {("distance [lattice constants]", "correlation (Pauli matrices)")}
+    index = analysis.plot(analysis.bimodality_index(sizes))
+    assert labels(index) == {("n_sites", "bimodality index")}
+    assert [t.get_text() for t in analysis.plot(analysis.correlation(sweep)).axes[0].get_legend().get_texts()] == [
+        "Jx = 1", "Jx = 2", "Jx = 3",
+    ]  # fmt: skip
+
+
+def test_a_grid_of_two_parameters_is_lines_against_one(synthetic: SimpleNamespace) -> None:
+    from trajsim.ensemble import stack
+
+    rng = np.random.default_rng(3)
+    points = [
+        ({"model.Jx": x, "model.Jy": y}, synthetic.point_ring(80, rng, length=6, xi=x, block=4))
+        for x in (3.0, 1.0, 2.0)
+        for y in (0.0, 1.0)
+    ]
+    axes = analysis.plot(analysis.correlation_length(stack(points).sel(pair=["xx"]))).axes[0]
+    assert axes.get_xlabel() == "Jx"
+    assert [t.get_text() for t in axes.get_legend().get_texts()] == ["Jy = 0", "Jy = 1"]
+    assert axes.lines[0].get_xdata().tolist() == [1.0, 2.0, 3.0]
+
+
+def test_only_results_are_drawn(ensembles: dict[str, xr.Dataset]) -> None:
+    with pytest.raises(InputError, match="`result` must be a result of"):
+        analysis.plot(ensembles["sweep"])

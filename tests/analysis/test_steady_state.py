@@ -1,0 +1,72 @@
+"""Autocorrelation times from batch moments against an autoregressive process; what results state of the steady state."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from trajsim import analysis
+from trajsim.errors import InputError
+
+Z = stats.norm.isf(1e-4 / 2)
+"""A correct estimator fails a check at this many standard errors with probability 1e-4; seeds are fixed."""
+
+
+@pytest.mark.parametrize("phi", [0.0, 0.6, 0.9])
+@pytest.mark.parametrize("block", [1, 10])
+def test_time_of_an_autoregressive_process(synthetic: SimpleNamespace, phi: float, block: int) -> None:
+    dataset = synthetic.series(60, 1000, phi, np.random.default_rng(1), sample_every=0.5, block=block)
+    result = analysis.autocorrelation_time(dataset, "magnetisation").squeeze()
+    exact = 0.5 * 0.5 * (1 + phi) / (1 - phi)
+    assert abs(result["value"].item() - exact) < Z * result["standard_error"].item()
+    assert result["standard_error"].item() < 0.15 * exact
+    assert result["converged"].item()
+    assert result["value"].attrs["units"] == "inverse rate"
+
+
+def test_effective_samples(synthetic: SimpleNamespace) -> None:
+    # 60 trajectories of 1000 samples, each worth 1 / (2 tau): the scatter of 60 numbers gives it to 1/sqrt(118)
+    result = analysis.autocorrelation_time(synthetic.series(60, 1000, 0.6, np.random.default_rng(2)), "magnetisation")
+    exact = 60 * 1000 / ((1 + 0.6) / (1 - 0.6))
+    assert abs(result["effective_samples"].item() / exact - 1) < Z * np.sqrt(2 / 59)
+
+
+def test_error_bars_do_not_need_the_time(synthetic: SimpleNamespace) -> None:
+    rng, hits = np.random.default_rng(3), []
+    for _ in range(400):
+        result = analysis.ensemble_mean(synthetic.series(10, 50, 0.95, rng, block=5), "magnetisation").squeeze()
+        hits.append(bool(result["lower"] < 0.2 < result["upper"]))
+    assert stats.binomtest(sum(hits), len(hits), 0.95).pvalue > 1e-4
+
+
+def test_statement_of_every_result(synthetic: SimpleNamespace) -> None:
+    result = analysis.ensemble_mean(synthetic.series(60, 400, 0.5, np.random.default_rng(4)), "magnetisation")
+    text = result.attrs["statement"]
+    assert text.startswith("steady state: mean over 200 after a burn-in of 20, a sample every 0.5; integrated")
+    assert "autocorrelation time of magnetisation: at most 0.7" in text
+    assert "CAUTION" not in text
+    assert result.attrs["burn_in"] == 20.0
+
+
+def test_short_burn_in_and_duration_are_said(synthetic: SimpleNamespace) -> None:
+    dataset = synthetic.series(200, 64, 0.98, np.random.default_rng(5), sample_every=1.0)
+    text = analysis.ensemble_mean(dataset, "magnetisation").attrs["statement"]
+    assert "at least" in text
+    assert "too short to see it level off" in text
+    assert "CAUTION: the burn-in is only" in text
+
+
+def test_nothing_fluctuates(synthetic: SimpleNamespace) -> None:
+    field = {"magnetisation": (("component",), {"component": ["z"]}, "1", np.full((20, 8, 1), -0.5))}
+    dataset = synthetic.one(synthetic.build(field))
+    assert np.isnan(analysis.autocorrelation_time(dataset, "magnetisation")["value"]).all()
+    assert "not known" in analysis.ensemble_mean(dataset, "magnetisation").attrs["statement"]
+
+
+def test_time_grid_is_refused(synthetic: SimpleNamespace) -> None:
+    dataset = synthetic.ring(40, np.random.default_rng(6), samples=2, times=[0.0, 1.0])
+    with pytest.raises(InputError, match="`magnetisation` must be a steady-state average"):
+        analysis.autocorrelation_time(dataset, "magnetisation")
