@@ -29,10 +29,10 @@ def autocorrelation_time(dataset: xr.Dataset, name: str) -> xr.Dataset:
     """
     dataset = opened.check(dataset)
     array = opened.require(dataset, name, "its autocorrelation time").transpose("point", "block", ...)
-    if not steady.is_steady(dataset) or f"{name}_batch_m2" not in dataset:
+    if not steady.has_autocorrelation(dataset, name):
         raise InputError(
             f"`{name}` must be a steady-state average for an autocorrelation time, but the ensemble holds no batch "
-            "means of it (ensembles on a time grid have none)"
+            "means of it (there are none on a time grid, nor of jump counts, which add up)"
         )
     tau = steady.autocorrelation_of(dataset, name)
     wide = steady.spacing(dataset).reshape((-1,) + (1,) * (tau.time.ndim - 1))

@@ -127,8 +127,8 @@ def connected_part(
 
 def _require_no_ends(dataset: xr.Dataset, point: int) -> None:
     """Sites look alike only if every displacement exists from every site."""
-    sites = opened.n_sites(dataset, point)
-    if np.any(opened.displacement_pairs(dataset, point) % sites):
+    pairs = opened.displacement_pairs(dataset, point)
+    if np.any(pairs % pairs[opened.zero_displacement(dataset)]):
         raise InputError(
             "`site_magnetisation` must be recorded for connected correlations on a lattice with ends, but only the "
             "mean `magnetisation` is"

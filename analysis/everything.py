@@ -8,7 +8,7 @@ import xarray as xr
 
 from trajsim.errors import InputError
 
-from . import opened
+from . import opened, steady
 from .autocorrelations import autocorrelation_time
 from .correlation_lengths import correlation_length
 from .correlations import connected_correlation
@@ -47,7 +47,7 @@ def attempt_all(dataset: xr.Dataset) -> dict[str, xr.Dataset | InputError]:
             except InputError as refusal:
                 results[key] = refusal
     for name in names:
-        if f"{name}_batch_m2" in dataset:
+        if steady.has_autocorrelation(dataset, name):
             results[f"autocorrelation_time_{name}"] = autocorrelation_time(dataset, name)
     return results
 

@@ -129,14 +129,6 @@ def property_at(dataset: xr.Dataset, key: str, point: int) -> Any:
     return dataset.attrs.get(key)
 
 
-def n_sites(dataset: xr.Dataset, point: int) -> int:
-    """Number of sites of the model at a point."""
-    value = property_at(dataset, "n_sites", point)
-    if value is None:
-        raise InputError("`n_sites` must be known, but the ensemble has neither the attribute nor a coordinate")
-    return int(value)
-
-
 def lattice_at(dataset: xr.Dataset, point: int) -> Lattice:
     """The lattice at a point. Raises InputError where the model has none."""
     from trajsim.lattice import Lattice
@@ -144,7 +136,8 @@ def lattice_at(dataset: xr.Dataset, point: int) -> Lattice:
     text = property_at(dataset, "lattice", point)
     spec = None if text is None else json.loads(text)
     if spec is None:
-        raise InputError("`lattice` must be known for this result, but the model of the ensemble has none")
+        reason = "the points have several" if text is None else "the model of the ensemble has none"
+        raise InputError(f"`lattice` must be known and the same for all points for this result, but {reason}")
     return Lattice.from_spec(spec)
 
 
@@ -165,6 +158,12 @@ def displacement_pairs(dataset: xr.Dataset, point: int) -> NDArray[np.int64]:
     if "point" in pairs.dims:
         pairs = pairs.isel(point=point)
     return _whole(pairs)
+
+
+def zero_displacement(dataset: xr.Dataset) -> int:
+    """Position on dimension `displacement` of a site to itself: the label "0", "(0,0)", ..."""
+    labels = [str(label) for label in dataset["displacement"].values]
+    return next(row for row, label in enumerate(labels) if not label.strip("(0,)"))
 
 
 def displacement_rows(dataset: xr.Dataset, lattice: Lattice) -> NDArray[np.int64]:

@@ -28,7 +28,7 @@ def order_parameter(dataset: xr.Dataset) -> xr.Dataset:
     dataset = opened.check(dataset)
     array = opened.require(dataset, "correlation", "the order parameter").transpose(..., "displacement")
     dataset = dataset.assign(correlation=array)
-    zero = dataset["displacement"].values.tolist().index(_zero(dataset))
+    zero = opened.zero_displacement(dataset)
 
     def function(point: int) -> Callable[..., Any]:
         pairs = opened.displacement_pairs(dataset, point).astype(float)
@@ -54,9 +54,3 @@ def order_parameter(dataset: xr.Dataset) -> xr.Dataset:
         long_name="order parameter",
         spin_operators=2,
     )
-
-
-def _zero(dataset: xr.Dataset) -> str:
-    """Label of the displacement from a site to itself: "0", "(0,0)", ..."""
-    labels = [str(label) for label in dataset["displacement"].values]
-    return next(label for label in labels if not label.strip("(0,)"))

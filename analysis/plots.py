@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import textwrap
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -35,9 +36,8 @@ def plot(result: xr.Dataset) -> Figure:
 
 
 def plot_mean(result: xr.Dataset) -> Figure:
-    """Against time, else against the sites, else against the swept parameter; one line for each other label."""
-    sites = "site" in result.dims
-    return _figure(result, "time" if "time" in result.dims else "site" if sites else "point", panel=None)
+    """Against time, else the sites, else the swept parameter, else the labels; one line for each other label."""
+    return _figure(result, "site" if "site" in result.dims and "time" not in result.dims else _free(result))
 
 
 def plot_correlation(result: xr.Dataset) -> Figure:
@@ -48,13 +48,14 @@ def plot_correlation(result: xr.Dataset) -> Figure:
 def plot_pair_correlation(result: xr.Dataset) -> Figure:
     """Matrix over sites, one panel for each pair of components; at the last time and of the first point."""
     first = result.isel(point=0) if "time" not in result.dims else result.isel(point=0, time=-1)
-    figure, panels = _panels(result.sizes["pair"])
-    for axes, pair in zip(panels, result["pair"].values, strict=True):
+    pairs = _recorded(first, "pair")
+    figure, panels = _panels(len(pairs))
+    for axes, pair in zip(panels, pairs, strict=True):
         values = first["value"].sel(pair=pair).transpose("site", "other_site").values
         largest = float(np.nanmax(np.abs(values), initial=0.0)) or 1.0
         image = axes.imshow(values, cmap="RdBu_r", vmin=-largest, vmax=largest, origin="lower")
         figure.colorbar(image, ax=axes, label=_value_label(result))
-        axes.set(xlabel="site j", ylabel="site i", title=str(pair))
+        axes.set(xlabel="site j", ylabel="site i", title=pair)
     return _finish(figure, result)
 
 
@@ -80,17 +81,16 @@ def plot_distribution(result: xr.Dataset) -> Figure:
 
 
 def plot_number(result: xr.Dataset) -> Figure:
-    """A number for each point: against time, else against the swept parameter."""
-    return _figure(result, "time" if "time" in result.dims else "point", panel=None)
+    """A number for each point: against time, else the swept parameter, else the labels."""
+    return _figure(result, _free(result))
 
 
 def plot_autocorrelation_time(result: xr.Dataset) -> Figure:
-    """Against the displacement, site or m of the observable, else against the swept parameter."""
-    own = [d for d in ("distance", "site", "m") if d in result.dims or d in result.coords]
-    if "distance" in own and "displacement" in result.dims:
-        return _figure(_by_distance(result), "distance", panel=None)
-    own = [d for d in own if d in result.dims]
-    return _figure(result, own[0] if own else "point", panel=None)
+    """Against the displacement, site or m of the observable, else as `plot_number`."""
+    if "displacement" in result.dims:
+        return _figure(_by_distance(result), "distance")
+    own = [d for d in ("site", "m") if d in result.dims]
+    return _figure(result, own[0] if own else _free(result))
 
 
 _PLOTS: dict[str, Callable[[xr.Dataset], Figure]] = {
@@ -117,9 +117,27 @@ def _panels(number: int) -> tuple[Figure, list[Axes]]:
     return figure, list(np.atleast_1d(figure.subplots(1, number)))
 
 
-def _figure(result: xr.Dataset, x: str, panel: str | None, zero: bool = False) -> Figure:
+def _free(result: xr.Dataset) -> str:
+    """What a result without a natural abscissa is drawn against: time, the points, or the labels of a single point."""
+    if "time" in result.dims:
+        return "time"
+    labels = [str(d) for d in result["value"].dims if d != "point"]
+    return labels[0] if result.sizes["point"] == 1 and labels else "point"
+
+
+def _recorded(result: xr.Dataset, dimension: str) -> list[str]:
+    """Labels with a number (an observable may have been recorded for fewer than another); the first if none has."""
+    rest = [d for d in result["value"].dims if d != dimension]
+    there = result["value"].notnull().any(rest).values
+    labels = [str(label) for label in result[dimension].values]
+    return [label for label, found in zip(labels, there, strict=True) if found] or labels[:1]
+
+
+def _figure(result: xr.Dataset, x: str, panel: str | None = None, zero: bool = False) -> Figure:
     """Lines of value against the coordinate `x`, one panel for each label of the dimension `panel`."""
-    values = result[panel].values if panel else np.array([None])
+    from matplotlib.ticker import MaxNLocator
+
+    values = _recorded(result, panel) if panel else [None]
     figure, panels = _panels(len(values))
     for axes, label in zip(panels, values, strict=True):
         part = result if panel is None else result.sel({panel: label})
@@ -133,9 +151,10 @@ def _figure(result: xr.Dataset, x: str, panel: str | None, zero: bool = False) -
             axes.legend(fontsize="small")
         axes.set(xlabel=_x_label(result, x), ylabel=_value_label(result))
         if label is not None:
-            axes.set_title(str(label))
-        if isinstance(lines[0][1][0], str):
-            axes.tick_params(axis="x", rotation=45)
+            axes.set_title(label)
+        abscissae = np.concatenate([xs for _, xs, *_ in lines])
+        if abscissae.dtype.kind in "iuf" and np.all(abscissae == np.round(abscissae)):
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     return _finish(figure, result)
 
 
@@ -218,8 +237,10 @@ def _value_label(result: xr.Dataset) -> str:
     units = about.get("units", "1")
     name = str(about.get("long_name", result.attrs["kind"]))
     if result.attrs.get("pauli") and result.attrs.get("spin_operators"):
-        return f"{name} (Pauli matrices)"
-    return f"{name} [{units}]" if units != "1" else name
+        name += " (Pauli matrices)"
+    elif units != "1":
+        name += f" [{units}]"
+    return textwrap.fill(name, 42)
 
 
 def _x_label(result: xr.Dataset, x: str) -> str:

@@ -54,6 +54,11 @@ def sample_variance(dataset: xr.Dataset, name: str) -> Array:
     return variance
 
 
+def has_autocorrelation(dataset: xr.Dataset, name: str) -> bool:
+    """Whether batch means of a stationary series were kept; `jump_counts` add up over the window and are none."""
+    return is_steady(dataset) and f"{name}_batch_m2" in dataset and name != "jump_counts"
+
+
 def spacing(dataset: xr.Dataset) -> Array:
     """`sample_every` at each point, (point,)."""
     points = range(dataset.sizes["point"])
@@ -71,7 +76,7 @@ def statement(dataset: xr.Dataset, names: Sequence[str]) -> str:
     )
     longest, known, short = 0.0, False, False
     for name in names:
-        if f"{name}_batch_m2" not in dataset:
+        if not has_autocorrelation(dataset, name):
             continue
         tau = autocorrelation_of(dataset, name)
         wide = spacing(dataset).reshape((-1,) + (1,) * (tau.time.ndim - 1))

@@ -98,7 +98,7 @@ def to_netcdf(results: Mapping[str, xr.Dataset], path: str | Path) -> None:
     """Results as one NetCDF-4 file, a group each; read with ``xarray.open_dataset(path, group=name)``."""
     for number, (name, result) in enumerate(results.items()):
         plain = result.assign_attrs({k: int(v) for k, v in result.attrs.items() if isinstance(v, bool)})
-        plain.to_netcdf(path, mode="w" if number == 0 else "a", group=name, engine="h5netcdf")
+        plain.to_netcdf(path, mode="w" if number == 0 else "a", group=name)
 
 
 def notes(result: xr.Dataset) -> list[str]:
@@ -147,7 +147,7 @@ def with_error(value: float, error: float) -> str:
     """A number with its standard error in units of the last two digits: 0.1234(56); without one as it is."""
     if not math.isfinite(value) or not math.isfinite(error) or error <= 0:
         return f"{value:.6g}"
-    decimals = 1 - math.floor(math.log10(error))
+    decimals = 1 - math.floor(math.log10(float(f"{error:.1e}")))  # rounded to two digits first: 0.0997 is 0.10
     if decimals <= 0:
         return f"{value:.0f}({error:.0f})"
     return f"{value:.{decimals}f}({error * 10**decimals:.0f})"

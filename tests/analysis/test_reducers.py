@@ -238,7 +238,7 @@ class TestStructureFactor:
     def test_refusals(self, ring: xr.Dataset, synthetic: SimpleNamespace) -> None:
         with pytest.raises(InputError, match="`momenta` must be finite with shape"):
             analysis.structure_factor(ring, momenta=np.zeros((2, 3)))
-        with pytest.raises(InputError, match="`lattice` must be known"):
+        with pytest.raises(InputError, match="`lattice` must be known and the same"):
             analysis.structure_factor(ring.assign_attrs(lattice="null"))
         rng = np.random.default_rng(11)
         mixed = synthetic.sweep({1.0: synthetic.point_ring(40, rng, length=6), 2.0: synthetic.point_ring(40, rng)})

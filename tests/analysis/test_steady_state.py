@@ -1,4 +1,4 @@
-"""Autocorrelation times from batch moments against an autoregressive process; what results state of the steady state."""
+"""Autocorrelation times from batch moments against an autoregressive process; what results say of the steady state."""
 
 from __future__ import annotations
 
@@ -64,6 +64,15 @@ def test_nothing_fluctuates(synthetic: SimpleNamespace) -> None:
     dataset = synthetic.one(synthetic.build(field))
     assert np.isnan(analysis.autocorrelation_time(dataset, "magnetisation")["value"]).all()
     assert "not known" in analysis.ensemble_mean(dataset, "magnetisation").attrs["statement"]
+
+
+def test_jump_counts_add_up_and_have_no_time(synthetic: SimpleNamespace) -> None:
+    counted = np.cumsum(np.random.default_rng(7).poisson(2.0, size=(20, 8, 1)), axis=1).astype(float)
+    dataset = synthetic.one(synthetic.build({"jump_counts": (("channel",), {"channel": ["decay"]}, "1", counted)}))
+    assert "autocorrelation_time_jump_counts" not in analysis.reduce_all(dataset)
+    assert "at most" not in analysis.ensemble_mean(dataset, "jump_counts").attrs["statement"]
+    with pytest.raises(InputError, match="`jump_counts` must be a steady-state average"):
+        analysis.autocorrelation_time(dataset, "jump_counts")
 
 
 def test_time_grid_is_refused(synthetic: SimpleNamespace) -> None:
