@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from trajsim.campaign import sections
 from trajsim.campaign.faults import Faults, attempt, show, unknown
 from trajsim.campaign.sweep import put
-from trajsim.errors import InputError
+from trajsim.errors import InputError, UnsupportedError
 
 if TYPE_CHECKING:
     from trajsim.grid import Grid
@@ -103,9 +104,12 @@ class PointReader:
         initial = part(initials.from_spec, "initial")
         times = part(sections.time_grid, "times")
         window = part(sections.steady_state, "steady_state")
-        if model is None:
+        # what depends on the size of the model is only looked at when there can be such a model
+        if model is None or part(lambda _: _feasible(model), "model", "sampler") is None:
             return None
         recorded = part(lambda table: _observables(table, model), "record", "model")
+        if initial is not None:
+            part(lambda _: initial.check(model), "initial", "model")
         grid = times or window
         if sampler is None or initial is None or grid is None or recorded is None:
             return None
@@ -127,6 +131,18 @@ def _model(table: Mapping[str, Any]) -> SpinModel:
                 f"{lattice.n_sites} sites and about {bonds} bonds"
             )
     return SpinModel.from_spec(table)
+
+
+def _feasible(model: SpinModel) -> SpinModel:
+    """The model, unless no rank can hold a state of it. Raises: UnsupportedError."""
+    from trajsim.samplers.quantum_jump import LARGEST_DIMENSION
+
+    if model.hilbert_dimension > LARGEST_DIMENSION:
+        raise UnsupportedError(
+            f"`model` must have at most 2^{math.log2(LARGEST_DIMENSION):.0f} basis states for quantum jumps, "
+            f"but it has 2^{math.log2(model.hilbert_dimension):.4g}"
+        )
+    return model
 
 
 def _observables(table: Mapping[str, Any], model: SpinModel) -> tuple[Observable, ...]:

@@ -25,23 +25,30 @@ def add_to(commands: Any) -> None:
     analyze: argparse.ArgumentParser = commands.add_parser(
         "analyze",
         help="means and derived results with standard errors",
-        description="Prints every result that the recorded observables allow, with standard errors.",
+        description="Means of the recorded observables with standard errors, and what is derived from them.",
+    )
+    analyze.add_argument(
+        "--observable",
+        action="append",
+        metavar="NAME",
+        help="only this result, recorded or derived, may be given several times; `all`: everything there is "
+        "(default: everything recorded)",
     )
     analyze.add_argument("--format", choices=_FORMATS, default="table", help="(default: table)")
     analyze.set_defaults(execute=_analyze)
     plot: argparse.ArgumentParser = commands.add_parser(
         "plot",
-        help="one figure for each result",
-        description="Draws one figure for each result; without --output into STORE-RESULT.png in this directory.",
+        help="a figure of a result",
+        description="Draws a figure of one result, recorded or derived.",
+    )
+    plot.add_argument(
+        "--observable", metavar="NAME", help="the result (default: `correlation` or else the first recorded)"
     )
     plot.set_defaults(execute=_plot)
-    for parser in (analyze, plot):
+    for parser, default in ((analyze, "standard output"), (plot, "STORE-NAME.png in this directory")):
         parser.add_argument("store", metavar="STORE", help="directory of the store, such as campaign.zarr")
-        parser.add_argument(
-            "--observable", action="append", metavar="NAME", help="only this result; may be given several times"
-        )
         parser.add_argument("--pauli", action="store_true", help="in Pauli matrices, for spins 1/2")
-        parser.add_argument("--output", metavar="FILE", type=Path, help="write into this file")
+        parser.add_argument("--output", metavar="FILE", type=Path, help=f"(default: {default})")
 
 
 def _analyze(arguments: argparse.Namespace) -> int:
@@ -49,10 +56,14 @@ def _analyze(arguments: argparse.Namespace) -> int:
 
     if arguments.format == "netcdf" and arguments.output is None:
         raise InputError("`--output` must be given with `--format netcdf`, but it is missing")
-    results = _results(arguments)
+    found, recorded = _attempt(arguments.store)
+    names: list[str] = arguments.observable or recorded
+    if names == ["all"]:
+        names = [name for name, result in found.items() if not isinstance(result, InputError)]
+    results = {name: _choose(found, name, arguments.pauli) for name in names}
     if arguments.format == "csv" and len(results) != 1:
         raise InputError(
-            f"`--observable` must name one of {', '.join(results)} with `--format csv`, but {len(results)} are selected"
+            f"`--observable` must name one of {', '.join(found)} with `--format csv`, but {len(results)} are selected"
         )
     if arguments.format == "netcdf":
         with _writing(arguments.output):
@@ -65,51 +76,49 @@ def _analyze(arguments: argparse.Namespace) -> int:
             stream.write(analysis.to_csv(*results.values()))
         else:
             _print_tables(results, stream)
+            if arguments.observable is None and (others := [name for name in found if name not in results]):
+                stream.write(f"\nderived, with --observable NAME: {', '.join(others)}\n")
     return OK
 
 
 def _plot(arguments: argparse.Namespace) -> int:
     from trajsim import analysis
 
-    results = _results(arguments)
-    if arguments.output is not None and len(results) != 1:
-        raise InputError(
-            f"`--observable` must name one of {', '.join(results)} with `--output`, but {len(results)} are selected"
-        )
-    for name, result in results.items():
-        path = arguments.output or Path(f"{Path(arguments.store).resolve().stem}-{name}.png")
-        figure = analysis.plot(result)
-        allowed = figure.canvas.get_supported_filetypes()
-        if path.suffix[1:].lower() not in allowed:
-            raise InputError(f"`--output` must end in one of {', '.join(sorted(allowed))}, but {path} was given")
-        with _writing(path):
-            figure.savefig(path)
-        print(path)
+    found, recorded = _attempt(arguments.store)
+    name = arguments.observable or ("correlation" if "correlation" in recorded else recorded[0])
+    figure = analysis.plot(_choose(found, name, arguments.pauli))
+    path = arguments.output or Path(f"{Path(arguments.store).resolve().stem}-{name}.png")
+    allowed = sorted(figure.canvas.get_supported_filetypes())
+    if path.suffix[1:].lower() not in allowed:
+        raise InputError(f"`--output` must end in one of {', '.join(allowed)}, but {path} was given")
+    with _writing(path):
+        figure.savefig(path)
+    print(path)
     return OK
 
 
-def _results(arguments: argparse.Namespace) -> dict[str, xr.Dataset]:
-    """Results by name; what is refused is said on standard error, or is an error where it was asked for."""
+def _attempt(store: str) -> tuple[dict[str, xr.Dataset | InputError], list[str]]:
+    """Every result of a store by name, or why it is refused, and the names of the recorded observables."""
     from trajsim import analysis
-    from trajsim.campaign.faults import guess
     from trajsim.campaign.store import open as open_store
 
-    found = analysis.attempt_all(open_store(arguments.store, raw=False))
-    for name in arguments.observable or ():
-        if name not in found:
-            raise InputError(
-                f"`--observable` must be one of {', '.join(found)}, but {name!r} was given{guess(name, found)}"
-            )
-    results = {}
-    for name in arguments.observable or found:
-        result = found[name]
-        if not isinstance(result, InputError):
-            results[name] = analysis.to_pauli(result) if arguments.pauli else result
-        elif arguments.observable:
-            raise result
-        else:
-            print(f"trajsim: no {name}: {result}", file=sys.stderr)
-    return results
+    dataset = open_store(store, raw=False)
+    found = analysis.attempt_all(dataset)
+    return found, [name for name in found if f"{name}_m2" in dataset]
+
+
+def _choose(found: dict[str, xr.Dataset | InputError], name: str, pauli: bool) -> xr.Dataset:
+    from trajsim import analysis
+    from trajsim.campaign.faults import guess
+
+    if name not in found:
+        raise InputError(
+            f"`--observable` must be one of {', '.join(found)}, but {name!r} was given{guess(name, found)}"
+        )
+    result = found[name]
+    if isinstance(result, InputError):
+        raise result
+    return analysis.to_pauli(result) if pauli else result
 
 
 def _print_tables(results: dict[str, xr.Dataset], stream: TextIO) -> None:

@@ -35,13 +35,13 @@ def amount(size: float) -> str:
         if size < 1024 or unit == "TiB":
             return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
         size /= 1024
-    raise AssertionError
+    raise AssertionError  # the last unit has returned
 
 
 def duration(seconds: float) -> str:
-    """Seconds in readable units: "0.3 s", "4:05 min", "27:10 h" and days."""
+    """Seconds in readable units: "0.012 s", "4:05 min", "27:10 h" and days."""
     if seconds < 60:
-        return f"{seconds:.1f} s"
+        return f"{seconds:.2g} s" if seconds < 10 else f"{seconds:.0f} s"
     whole = round(seconds)
     if whole < 3600:
         return f"{whole // 60}:{whole % 60:02d} min"
