@@ -35,6 +35,10 @@ def _from_pauli(coefficient: float, factors: int) -> float:
     return coefficient * 2.0**factors
 
 
+def _per_bond(coupling: float, lattice: Lattice) -> float:
+    return coupling / max(lattice.coordination, 1)  # a graph without bonds has Z = 0
+
+
 def dissipative_xyz(
     lattice: Lattice,
     Jx: float,
@@ -58,35 +62,22 @@ def dissipative_xyz(
     H = \sum_a J_a (\sum_i \sigma^a_i)^2 / (2(N - 1)) up to a constant). Couplings and rates in one unit of
     inverse time. Raises InputError.
     """
-    J = tuple(number(key, value) for key, value in (("Jx", Jx), ("Jy", Jy), ("Jz", Jz)))
-    gamma, collective_decay, dephasing = (
-        rate("gamma", gamma),
-        rate("collective_decay", collective_decay),
-        rate("dephasing", dephasing),
-    )
+    J = [number("Jx", Jx), number("Jy", Jy), number("Jz", Jz)]
+    gamma = rate("gamma", gamma)
+    collective_decay, dephasing = rate("collective_decay", collective_decay), rate("dephasing", dephasing)
     n = lattice.n_sites
     if collective_decay and n < 2:
         raise InputError("`lattice` must have at least two sites for collective decay, but it has one")
     jumps = [local_jump("S-", site, gamma, "decay") for site in range(n)]
     if dephasing:
-        pauli = _from_pauli(1.0, 1)
-        jumps += [local_jump("Sz", site, dephasing / 2 * pauli**2, "dephasing") for site in range(n)]
+        strength = _from_pauli(dephasing / 2, 2)  # a rate multiplies L twice
+        jumps += [local_jump("Sz", site, strength, "dephasing") for site in range(n)]
     if collective_decay:
         jumps.append(collective_jump("S-", [1.0] * n, collective_decay / (n - 1), "collective_decay"))
-    return SpinModel.on(
-        lattice,
-        exchange(lattice, [_from_pauli(value / lattice.coordination, 2) for value in J]),
-        jumps,
-        name="dissipative_xyz",
-        parameters={
-            "Jx": J[0],
-            "Jy": J[1],
-            "Jz": J[2],
-            "gamma": gamma,
-            "collective_decay": collective_decay,
-            "dephasing": dephasing,
-        },
-    )
+    terms = exchange(lattice, [_from_pauli(_per_bond(value, lattice), 2) for value in J])
+    parameters = dict(zip(("Jx", "Jy", "Jz"), J, strict=True), gamma=gamma)
+    parameters |= {"collective_decay": collective_decay, "dephasing": dephasing}
+    return SpinModel.on(lattice, terms, jumps, name="dissipative_xyz", parameters=parameters)
 
 
 def gain_loss_chain(
@@ -118,7 +109,15 @@ def gain_loss_chain(
         terms += [Term.product(pair, (i, j), coefficient) for pair in (("S+", "S-"), ("S-", "S+"))]
     jumps = [local_jump("S+", 2 * n, gain / S, "gain") for n in range(cells)]
     jumps += [local_jump("S-", 2 * n + 1, loss / S, "loss") for n in range(cells)]
-    parameters = {"cells": cells, "S": S, "g": g, "h": h, "gain": gain, "loss": loss, "periodic": periodic}
+    parameters = {
+        "cells": cells,
+        "S": float(S),
+        "g": g,
+        "h": h,
+        "gain": gain,
+        "loss": loss,
+        "periodic": periodic,
+    }
     return SpinModel.on(lattice, terms, jumps, spin=site, name="gain_loss_chain", parameters=parameters)
 
 
@@ -148,7 +147,7 @@ def driven_xy(lattice: Lattice, delta: float, omega: float, JZ: float, gamma: fl
         "JZ": number("JZ", JZ),
         "gamma": rate("gamma", gamma),
     }
-    J = -parameters["JZ"] / lattice.coordination / 2  # s+ s- + h.c. = (sx sx + sy sy) / 2
+    J = -_per_bond(parameters["JZ"], lattice) / 2  # s+ s- + h.c. = (sx sx + sy sy) / 2
     return _driven("driven_xy", lattice, [J, J, 0.0], parameters)
 
 
@@ -170,7 +169,7 @@ def driven_ising(lattice: Lattice, delta: float, omega: float, JzZ: float, gamma
         "JzZ": number("JzZ", JzZ),
         "gamma": rate("gamma", gamma),
     }
-    J = -parameters["JzZ"] / lattice.coordination / 2
+    J = -_per_bond(parameters["JzZ"], lattice) / 2
     return _driven("driven_ising", lattice, [0.0, 0.0, J], parameters)
 
 

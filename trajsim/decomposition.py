@@ -17,7 +17,7 @@ from trajsim.operators import ComplexMatrix
 __all__ = ["Parts", "Splits", "irreducible_parts"]
 
 Parts = dict[tuple[int, ...], ComplexMatrix]
-Splits = dict[tuple[int, tuple[int, ...]], Parts]
+Splits = dict[tuple[int, tuple[int, ...]], tuple[ComplexMatrix, Parts]]
 
 _NOISE = 1e-12  # of what was added up: what cancels to below this is zero
 
@@ -48,7 +48,7 @@ def irreducible_parts(
 ) -> Parts:
     """Support -> little-endian matrix of the nonzero parts of a sum of local operators; () is the constant.
 
-    splits: filled, and used again between calls on matrices that stay alive (bonds mostly share one).
+    splits: filled, and used again by the next call: bonds and jumps mostly share their matrices.
     """
     splits = {} if splits is None else splits
     total: Parts = {}
@@ -57,9 +57,9 @@ def irreducible_parts(
         shape = tuple(dimensions[site] for site in sites)
         key = (id(matrix), shape)
         if key not in splits:
-            splits[key] = _split(matrix, shape)
+            splits[key] = matrix, _split(matrix, shape)  # holding the matrix keeps its id its own
         largest = float(np.abs(matrix).max())
-        for positions, part in splits[key].items():
+        for positions, part in splits[key][1].items():
             support = tuple(sites[position] for position in positions)
             total[support] = total[support] + part if support in total else part
             scale[support] = scale.get(support, 0.0) + largest

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from trajsim.initial import InitialState
     from trajsim.model import SpinModel
     from trajsim.observables import Observable
-    from trajsim.samplers.quantum_jump import QuantumJump
+    from trajsim.samplers.protocol import Sampler
 
 __all__ = ["sample", "stack", "to_dataset"]
 
@@ -122,7 +122,7 @@ def _scalar(value: Any) -> Any:
 
 def sample(
     model: SpinModel,
-    sampler: QuantumJump,
+    sampler: Sampler,
     initial: InitialState,
     grid: Grid,
     observables: Sequence[Observable],

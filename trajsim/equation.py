@@ -130,5 +130,5 @@ def equation(model: SpinModel) -> str:
             rows = "; ".join(" ".join(_number(value) for value in row) for row in matrix.tolist())
             lines.append(f"{name} = [{rows}]")
         else:
-            lines.append(f"{name}: a {len(matrix)} x {len(matrix)} matrix")
+            lines.append(f"{name}: {len(matrix)} x {len(matrix)} matrix")
     return "\n".join(lines)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -80,7 +80,7 @@ class _Merger:
         self._sums: dict[Any, ComplexMatrix] = {}
         self._finished: dict[int, ComplexMatrix] = {}
 
-    def merge(self, terms: Iterable[Term], factor: float, where: str) -> Merged:
+    def merge(self, terms: Sequence[Term], factor: float, where: str) -> Merged:
         """factor * (sum of terms) as one unrounded matrix for each set of sites."""
         groups: dict[tuple[int, ...], dict[bytes, list[complex]]] = {}
         for term in terms:
@@ -101,7 +101,7 @@ class _Merger:
 
     def _bytes(self, term: Term) -> bytes:
         order = tuple(sorted(range(len(term.sites)), key=term.sites.__getitem__))
-        # ids are safe as keys: the model holds its sites and terms while it is lowered
+        # ids are safe as keys: `lower` holds all sites and terms until it is done
         kind = (term.names or id(term.matrix), order, tuple(id(self.sites[site]) for site in term.sites))
         if kind not in self._content:
             self._content[kind] = _little_endian(term, self.sites, order).tobytes()
@@ -169,7 +169,7 @@ def _hermitian(merged: Merged, dimensions: tuple[int, ...]) -> Merged:
     return [(sites, even[id(matrix)]) for sites, matrix in merged]
 
 
-def lower(sites: Sequence[Site], hamiltonian: Iterable[Term], jumps: Iterable[Jump]) -> Lowered:
+def lower(sites: Sequence[Site], hamiltonian: Sequence[Term], jumps: Sequence[Jump]) -> Lowered:
     """Merged, rounded, sorted form of a model without jumps of rate 0 or L = 0. Raises InputError."""
     merger = _Merger(sites)
     dimensions = tuple(site.dimension for site in sites)
@@ -183,7 +183,7 @@ def lower(sites: Sequence[Site], hamiltonian: Iterable[Term], jumps: Iterable[Ju
     return Lowered(dimensions, merger.finish(energy), tuple(lowered))
 
 
-def lower_operator(sites: Sequence[Site], terms: Iterable[Term]) -> tuple[LocalOperator, ...]:
+def lower_operator(sites: Sequence[Site], terms: Sequence[Term]) -> tuple[LocalOperator, ...]:
     """A sum of terms, Hermitian or not, merged and rounded like a Hamiltonian. Raises InputError."""
     merger = _Merger(sites)
     return merger.finish(merger.merge(terms, 1.0, "terms"))

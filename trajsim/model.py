@@ -151,7 +151,7 @@ class SpinModel:
 
     def operator(self, terms: Iterable[Term]) -> tuple[LocalOperator, ...]:
         """A sum of terms as merged local operators, for observables. Raises InputError."""
-        return lower_operator(self.sites, terms)
+        return lower_operator(self.sites, tuple(terms))
 
     def equation(self) -> str:
         """The master equation as text, equal terms grouped over bonds and sites."""

@@ -94,9 +94,7 @@ def _from_catalog(spec: Mapping[str, Any], where: str) -> SpinModel:
     arguments = {key: value for key, value in spec.items() if key != "name"}
     unknown = [key for key in arguments if key not in parameters]
     if unknown:
-        raise InputError(
-            f"`{where}` must have the parameters of {name} ({', '.join(parameters)}), but it has `{unknown[0]}`"
-        )
+        raise InputError(f"`{where}` must have the keys {', '.join(parameters)} of {name}, but it has `{unknown[0]}`")
     missing = [key for key, p in parameters.items() if p.default is p.empty and key not in arguments]
     if missing:
         raise InputError(f"`{where}.{missing[0]}` must be given for {name}, but it is missing")

@@ -28,7 +28,8 @@ def read_only(key: str, values: ArrayLike) -> ComplexMatrix:
 
     An array that is already one is returned as it is: a model with thousands of bonds shares one matrix.
     """
-    if isinstance(values, np.ndarray) and values.dtype == np.complex128 and not values.flags.writeable:
+    frozen = isinstance(values, np.ndarray) and not values.flags.writeable and values.base is None
+    if isinstance(values, np.ndarray) and frozen and values.dtype == np.complex128:
         matrix = values
     else:
         try:
@@ -85,7 +86,7 @@ class Site:
     """
 
     dimension: int
-    operators: Mapping[str, ComplexMatrix]
+    operators: Mapping[str, NDArray[Any]]
     spin: float | None = None
 
     def __post_init__(self) -> None:
@@ -93,7 +94,7 @@ class Site:
         d = integer("dimension", self.dimension, least=2)
         if self.spin is not None and 2 * number("spin", self.spin) + 1 != d:
             raise InputError(f"`dimension` must be 2 S + 1 for spin {self.spin}, but {d} was given")
-        operators = {"I": read_only("I", np.eye(d))}
+        operators: dict[str, NDArray[Any]] = {"I": read_only("I", np.eye(d))}
         for name, values in self.operators.items():
             if not isinstance(name, str) or not name or name.split() != [name]:
                 raise InputError(f"`operators` must have names without spaces, but {name!r} was given")

@@ -57,12 +57,12 @@ def check_seed(seed: object) -> int:
     return int(seed)
 
 
-def stream_key(seed: int, model_hash: str) -> np.uint64:
-    """Key of all streams of one ensemble: 64 bits of sha256(stream version, seed, model hash).
+def stream_key(seed: int, name: str) -> np.uint64:
+    """Key of all streams of one ensemble: 64 bits of sha256(stream version, seed, name).
 
-    Points of a sweep differ in their model hash and so have independent streams.
+    name: the model's hash, so that the points of a sweep have independent streams.
     """
-    text = f"trajsim stream {STREAM_VERSION}|{check_seed(seed)}|{model_hash}"
+    text = f"trajsim stream {STREAM_VERSION}|{check_seed(seed)}|{name}"
     return np.uint64(int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "little"))
 
 

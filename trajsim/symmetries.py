@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Verdict", "conserves", "permutation_invariant", "translation_invariant"]
 
-_TOLERANCE = 1e-9  # relative to the largest element of an operator
+_EQUAL = 1e-11  # difference that is rounding, relative to the largest element of H
+_RESOLUTION = 1e-9  # of jumps, relative to the largest element of all: coarse, so that equal ones round alike
 
 
 @dataclass(frozen=True)
@@ -130,7 +131,7 @@ def _differs(first: Parts, second: Parts) -> tuple[int, ...] | None:
     size = max((float(np.abs(matrix).max()) for matrix in first.values()), default=0.0)
     for sites, matrix in sorted(first.items(), key=_by_size):
         other = second.get(sites)
-        if other is None or np.abs(matrix - other).max() > _TOLERANCE * size:
+        if other is None or np.abs(matrix - other).max() > _EQUAL * size:
             return sites
     return next((sites for sites in sorted(second) if sites not in first), None)
 
@@ -142,7 +143,7 @@ def _fingerprint(parts: Parts, size: float) -> tuple[Any, ...]:
     magnitude = np.abs(flat)
     # the first element of the largest kind: rounding must not decide between equals
     reference = flat[int(np.argmax(magnitude > 0.999 * magnitude.max()))]
-    turned = flat * (abs(reference) / reference) / (_TOLERANCE * size)
+    turned = flat * (abs(reference) / reference) / (_RESOLUTION * size)
     digits = np.rint(np.stack([turned.real, turned.imag])).astype(np.int64)
     return tuple(sites for sites, _ in ordered), digits.tobytes()
 

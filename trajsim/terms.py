@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from trajsim.checks import complex_number, describe, integer, number, rate
 from trajsim.errors import InputError
-from trajsim.operators import ComplexMatrix, read_only
+from trajsim.operators import read_only
 
 if TYPE_CHECKING:
     from trajsim.lattice import Lattice
@@ -46,7 +46,7 @@ class Term:
     """
 
     sites: tuple[int, ...]
-    matrix: ComplexMatrix | None = None
+    matrix: NDArray[Any] | None = None
     coefficient: complex = 1.0
     names: tuple[str, ...] = ()
 

@@ -181,7 +181,7 @@ def _expand(
         if order == vectors.shape[0] - 1 or not np.isfinite(v2):
             break
     # |v_K| tau^K rho / tau ~ tau^K: a few fixed-point passes give the largest step the vectors allow
-    tau = min(tau, 0.5 * (order + 1) / generator.bound)
+    tau = min(tau, 0.49 * (order + 1) / generator.bound)  # rho safely below 1/2
     for _ in range(60):
         excess = _remainder(v, order, tau, generator.bound) / (tolerance * tau * size)
         if excess <= 1.0:

@@ -68,9 +68,14 @@ class QuantumJump:
         return {"method": self.method, "tolerance": float(self.tolerance), "precision": self.precision}
 
     def compile(
-        self, model: SpinModel, initial: InitialState, grid: Grid, observables: Sequence[obs.Observable]
+        self,
+        model: SpinModel,
+        initial: InitialState,
+        grid: Grid,
+        observables: Sequence[obs.Observable],
+        stream: str | None = None,
     ) -> CompiledQuantumJump:
-        """Lower everything to arrays. Raises InputError, UnsupportedError."""
+        """See `Sampler.compile`. Raises: InputError, UnsupportedError."""
         dimension = model.hilbert_dimension
         if dimension > LARGEST_DIMENSION:
             raise UnsupportedError(
@@ -78,7 +83,7 @@ class QuantumJump:
                 f"one trajectory would need {dimension * 16 * (MAX_ORDER + 2) / 2**30:.3g} GiB"
             )
         initial.check(model)
-        return CompiledQuantumJump(self, model, initial, grid, tuple(observables))
+        return CompiledQuantumJump(self, model, initial, grid, tuple(observables), stream or model.hash)
 
 
 class CompiledQuantumJump:
@@ -91,8 +96,10 @@ class CompiledQuantumJump:
         initial: InitialState,
         grid: Grid,
         observables: tuple[obs.Observable, ...],
+        stream: str,
     ) -> None:
         self.settings = settings
+        self.stream = stream
         self.model = model
         self.initial = initial
         self.grid = grid
@@ -127,14 +134,9 @@ class CompiledQuantumJump:
         count: int,
         keep_raw: bool = False,
         interrupted: Callable[[], bool] = _never,
-        common_random_numbers: bool = False,
     ) -> BlockData | None:
-        """Trajectories first .. first + count - 1; None if `interrupted()` came true on the way.
-
-        common_random_numbers: leave the model out of the stream's key, so that all points of a sweep use the same
-        numbers.
-        """
-        key = streams.stream_key(seed, "common" if common_random_numbers else self.model.hash)
+        """Trajectories first .. first + count - 1; None if `interrupted()` came true on the way."""
+        key = streams.stream_key(seed, self.stream)
         moments = BlockMoments(self.layout, count, keep_raw)
         for index in range(first, first + count):
             outcome = self._trajectory(key, index, self._times, interrupted)

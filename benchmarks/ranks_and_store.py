@@ -1,0 +1,109 @@
+"""Throughput of two ranks against one, the share of store and bookkeeping, and memory against ensemble size.
+
+    python benchmarks/ranks_and_store.py [--sites 10 12 14 16] [--repeats 3]
+
+For each size the same campaign runs on one rank and on two, each rank's time measured inside the run (provenance
+of the store: time in trajectories, time in all), start-up and compilation apart. Runs alternate, the best of the
+repeats counts.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+CAMPAIGN = """
+[model]
+name = "dissipative_xyz"
+lattice = {{ kind = "chain", length = {sites} }}
+Jx = 2.0
+Jy = 0.0
+Jz = 1.0
+
+[initial]
+state = "product"
+axis = "-z"
+
+[steady_state]
+burn_in = 2.0
+duration = {duration}
+sample_every = 0.5
+
+[ensemble]
+trajectories = {trajectories}
+block = {block}
+seed = 1
+
+[record]
+magnetisation = ["x", "y", "z"]
+correlation = ["xx", "yy", "zz"]
+"""
+
+# about ten seconds of work on one rank each
+WORK = {10: (16.0, 2048, 64), 12: (16.0, 256, 16), 14: (8.0, 96, 4), 16: (4.0, 48, 2), 18: (2.0, 16, 1)}
+
+
+def launcher() -> str:
+    beside = Path(sys.executable).parent / "mpiexec"
+    found = str(beside) if beside.exists() else shutil.which("mpiexec")
+    if found is None:
+        sys.exit("no mpiexec beside this Python or on the PATH: pip install mpich")
+    return found
+
+
+def run(campaign: Path, store: Path, ranks: int) -> tuple[float, float, int]:
+    """Wall time of the slowest rank, time in trajectories of all ranks, peak memory (KiB) of a rank."""
+    shutil.rmtree(store, ignore_errors=True)
+    command = [sys.executable, "-m", "trajsim", "run", str(campaign), "--store", str(store)]
+    if ranks > 1:
+        command = [launcher(), "-n", str(ranks), *command]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env={**os.environ, "UCX_TLS": "self,sm"})
+    records = [json.loads(p.read_text())["attributes"] for p in store.glob("provenance/**/zarr.json")]
+    records = [r for r in records if "loop_seconds" in r]
+    return (
+        max(r["loop_seconds"] for r in records),
+        sum(r["trajectory_seconds"] for r in records),
+        max(r["peak_memory_kib"] for r in records),
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--sites", type=int, nargs="+", default=[10, 12, 14, 16], choices=sorted(WORK))
+    parser.add_argument("--repeats", type=int, default=3)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        campaign, store = Path(folder) / "campaign.toml", Path(folder) / "store.zarr"
+        print(f"{'N':>3} {'1 rank s':>9} {'2 ranks s':>9} {'ratio':>6} {'overhead':>9}")
+        for sites in options.sites:
+            duration, trajectories, block = WORK[sites]
+            campaign.write_text(CAMPAIGN.format(sites=sites, duration=duration, trajectories=trajectories, block=block))
+            run(campaign, store, 1)  # compile, warm caches
+            ones, twos, shares = [], [], []
+            for _ in range(options.repeats):
+                wall, busy, _ = run(campaign, store, 1)
+                ones.append(wall)
+                shares.append(1 - busy / wall)
+                twos.append(run(campaign, store, 2)[0])
+            ratio = min(ones) / min(twos)
+            print(f"{sites:3d} {min(ones):9.2f} {min(twos):9.2f} {ratio:6.2f} {min(shares):8.1%}")
+        duration, trajectories, block = WORK[12]
+        peaks = []
+        for factor in (1, 4):
+            campaign.write_text(
+                CAMPAIGN.format(sites=12, duration=duration, trajectories=factor * trajectories // 2, block=block)
+            )
+            peaks.append(run(campaign, store, 1)[2])
+        print(
+            f"peak memory of a rank, N = 12: {peaks[0] / 1024:.1f} MiB; four times the trajectories: {peaks[1] / 1024:.1f} MiB"
+        )
+
+
+if __name__ == "__main__":
+    main()
