@@ -227,6 +227,13 @@ def test_a_faulty_sweep_does_not_hide_other_faults_nor_make_up_new_ones() -> Non
     assert "initial.state" in lines[1]
 
 
+def test_an_unreadable_section_makes_up_no_faults() -> None:
+    (line,) = faults(changed(("model.Jy", math.nan), ("sweep", {"model.Jx": [1.0, 2.0]})))
+    assert line == "`model.Jy` must be a finite number, but nan was given"
+    (line,) = faults(changed(("model.Jx", None), ("sweep", {"model.Jx": [1.0, math.inf]})))
+    assert line == "`sweep.model.Jx.1` must be a finite number, but inf was given"
+
+
 def test_target_is_looked_up_at_every_point() -> None:
     target = {"observable": "correlation", "pair": "xx", "displacement": 3, "standard_error": 0.1}
     good = changed(("model.lattice.length", 6), ("ensemble.target", target))

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from trajsim.layout import Layout
     from trajsim.model import SpinModel
     from trajsim.observables import Observable
-    from trajsim.samplers.quantum_jump import CompiledSampler, QuantumJump
+    from trajsim.samplers.protocol import CompiledSampler, Sampler
 
 __all__ = ["SAMPLERS", "Point", "PointReader"]
 
@@ -34,16 +34,18 @@ _T = TypeVar("_T")
 class Point:
     """One parameter point: everything that its trajectories are a function of, but the seed.
 
-    coordinates: swept path -> value, empty without a sweep.
+    coordinates: swept path -> value, empty without a sweep. stream: name in the key of the random streams, None for
+    the hash of the model.
     """
 
     index: int
     coordinates: dict[str, Any]
     model: SpinModel
-    sampler: QuantumJump
+    sampler: Sampler
     initial: InitialState
     grid: Grid
     observables: tuple[Observable, ...]
+    stream: str | None = None
 
     @property
     def layout(self) -> Layout:
@@ -54,7 +56,7 @@ class Point:
 
     def compile(self) -> CompiledSampler:
         """Kernels and layout of the sampler for this point. Raises: UnsupportedError where it does not apply."""
-        return self.sampler.compile(self.model, self.initial, self.grid, self.observables)
+        return self.sampler.compile(self.model, self.initial, self.grid, self.observables, self.stream)
 
     def __str__(self) -> str:
         """The point as messages name it."""
@@ -72,9 +74,10 @@ class PointReader:
     The parts raise at their first fault, but no section hides the faults of another.
     """
 
-    def __init__(self, faults: Faults) -> None:
-        """Nothing built yet; faults will go to `faults`."""
+    def __init__(self, faults: Faults, stream: str | None) -> None:
+        """Nothing built yet; faults will go to `faults`. stream: of all points."""
         self._faults = faults
+        self._stream = stream
         self._built: dict[tuple[str, str], tuple[Any, list[str]]] = {}
 
     def read(self, index: int, coordinates: dict[str, Any], tables: Mapping[str, Any]) -> Point | None:
@@ -85,7 +88,8 @@ class PointReader:
         from trajsim import initial as initials
 
         for path, value in coordinates.items():
-            tables = put(tables, path, value)
+            if path.partition(".")[0] in tables:
+                tables = put(tables, path, value)
 
         def part(build: Callable[[Any], _T], section: str, *others: str) -> _T | None:
             if section not in tables:
@@ -113,7 +117,7 @@ class PointReader:
         grid = times or window
         if sampler is None or initial is None or grid is None or recorded is None:
             return None
-        return Point(index, coordinates, model, sampler, initial, grid, recorded)
+        return Point(index, coordinates, model, sampler, initial, grid, recorded, self._stream)
 
 
 def _model(table: Mapping[str, Any]) -> SpinModel:
@@ -154,7 +158,7 @@ def _observables(table: Mapping[str, Any], model: SpinModel) -> tuple[Observable
     return found
 
 
-def _sampler(table: Mapping[str, Any]) -> QuantumJump:
+def _sampler(table: Mapping[str, Any]) -> Sampler:
     settings = dict(table)
     method = settings.pop("method", None)
     if not isinstance(method, str):
@@ -163,8 +167,8 @@ def _sampler(table: Mapping[str, Any]) -> QuantumJump:
     if method not in SAMPLERS:
         raise InputError(unknown("sampler.method", method, SAMPLERS))
     module, name = SAMPLERS[method]
-    sampler: type[QuantumJump] = getattr(importlib.import_module(module), name)
-    allowed = [field.name for field in fields(sampler)]
+    sampler: Callable[..., Sampler] = getattr(importlib.import_module(module), name)
+    allowed = [field.name for field in fields(sampler)]  # type: ignore[arg-type]
     if odd := [key for key in settings if key not in allowed]:
         raise InputError("\n".join(unknown(f"sampler.{key}", key, ["method", *allowed]) for key in odd))
     return sampler(**settings)

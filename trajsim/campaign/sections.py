@@ -35,8 +35,9 @@ class Ensemble(Section):
     trajectories: how many a point, rounded up to whole blocks; with a target the most that may be drawn.
     block: trajectories of one work unit, which one rank computes and stores at once.
     seed: root of all random streams; without one, it is drawn at the first run and stored.
-    common_random_numbers: all points of a sweep use the same streams: differences between points get less noisy,
-    and the points are no longer independent.
+    common_random_numbers: all points of a sweep use the same streams: differences between points get less noisy, and
+    the points are no longer independent. Without it points of different models are independent; points of one
+    model, in a sweep of the tolerance or of the grid, share its streams in any case.
     raw: store the samples of every single trajectory too.
     """
 

@@ -13,6 +13,7 @@ import os
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ __all__ = ["Campaign"]
 
 _SWEPT = ("model", "sampler", "initial", "times", "steady_state")
 _SECTIONS = (*_SWEPT, "ensemble", "record", "sweep")
+COMMON_STREAM = "common random numbers"
 _REQUIRED = ("model", "sampler", "initial", "ensemble", "record")
 
 
@@ -67,7 +69,8 @@ class Campaign:
         faults = Faults(path)
         tables = _readable(document, faults)
         ensemble, target = _ensemble(tables, faults)
-        points = _points(tables, target, faults)
+        stream = COMMON_STREAM if ensemble and ensemble.common_random_numbers else None
+        points = _points(tables, frozenset(document), target, stream, faults)
         if faults or ensemble is None:
             raise CampaignError("\n".join(faults.lines()))
         return cls(path, text, ensemble, target, points)
@@ -138,7 +141,7 @@ def _readable(document: dict[str, Any], faults: Faults) -> dict[str, dict[str, A
     for key, table in document.items():
         if key not in _SECTIONS:
             faults.add(unknown(key, key, _SECTIONS))
-        elif not isinstance(table, Mapping):
+        elif not isinstance(table, dict):
             faults.add(f"`{key}` must be a table, but {show(table)} was given")
         elif found := list(unreadable(key, table)):
             for message in found:
@@ -170,38 +173,46 @@ def _ensemble(tables: Mapping[str, dict[str, Any]], faults: Faults) -> tuple[Ens
     return ensemble, target
 
 
-def _points(tables: dict[str, dict[str, Any]], target: Target | None, faults: Faults) -> tuple[Point, ...]:
-    """All points of the sweep that can be built."""
+def _points(
+    tables: dict[str, dict[str, Any]],
+    given: frozenset[str],
+    target: Target | None,
+    stream: str | None,
+    faults: Faults,
+) -> tuple[Point, ...]:
+    """All points of the sweep that can be built. given: the sections of the file, readable or not."""
+    if "sweep" in given and "sweep" not in tables:
+        return ()
     table = tables.pop("sweep", {})
     before = len(faults)
     places = sweep.expand(table, faults.add)
     for path in places[0]:
-        _check_path(path, tables, faults)
+        _check_path(path, tables, given, faults)
     if len(faults) > before:
         # sections that may wait for a swept value cannot be judged; the others can
         words = json.dumps(table)
         tables = {key: section for key, section in tables.items() if f'"{key}' not in words}
         places = [{}]
     faults.points = len(places)
-    reader = PointReader(faults)
+    reader = PointReader(faults, stream)
     read = (reader.read(index, coordinates, tables) for index, coordinates in enumerate(places))
     points = tuple(point for point in read if point is not None)
     if target is not None:
         for point in points:
-            faults.attempt("ensemble.target", lambda layout=point.layout: target.locate(layout), str(point))
+            faults.attempt("ensemble.target", partial(target.locate, point.layout), str(point))
     return points
 
 
-def _check_path(path: str, tables: Mapping[str, object], faults: Faults) -> None:
+def _check_path(path: str, tables: Mapping[str, object], given: frozenset[str], faults: Faults) -> None:
     section, _, key = path.partition(".")
-    allowed = [name for name in _SWEPT if name in tables]
+    allowed = [name for name in _SWEPT if name in given]
     if not key or section not in allowed:
         faults.add(
             f'`sweep."{path}"` must be a value of {", ".join(f"[{name}]" for name in allowed)}, '
             f"but it is not{guess(section, allowed)}"
         )
-        return
-    try:
-        sweep.put(tables, path, None)
-    except KeyError as error:
-        faults.add(f'`sweep."{path}"` must lead to a value of the file, but {error} is in no table')
+    elif section in tables:
+        try:
+            sweep.put(tables, path, None)
+        except KeyError as error:
+            faults.add(f'`sweep."{path}"` must lead to a value of the file, but {error} is in no table')

@@ -9,6 +9,7 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 from trajsim import __version__
 from trajsim.cli import analyze, models, plan, run, store
@@ -65,13 +66,19 @@ def exit_code(error: TrajsimError) -> int:
     return USAGE if isinstance(error, InputError | LauncherError) else INTERNAL
 
 
+class _Parser(argparse.ArgumentParser):
+    """Options are written out: an abbreviation could mean another option in the next version."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings, allow_abbrev=False)
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="trajsim",
         description="Trajectory ensembles of open quantum spin systems: TOML in, MPI ranks, Zarr out.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"trajsim {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)

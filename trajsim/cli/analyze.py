@@ -122,15 +122,13 @@ def _choose(found: dict[str, xr.Dataset | InputError], name: str, pauli: bool) -
 
 
 def _print_tables(results: dict[str, xr.Dataset], stream: TextIO) -> None:
-    from rich.console import Console
-
     from trajsim import analysis
+    from trajsim.cli.tables import render
 
-    wide = not stream.isatty()  # a file has no edge
-    console = Console(file=stream, width=10_000 if wide else None)
+    limit = 40 if stream.isatty() else None
     for name, result in results.items():
-        console.print(f"\n[bold]{name}[/bold]" if len(results) > 1 else "", highlight=False)
-        console.print(analysis.table(result, limit=None if wide else 40))
+        stream.write(f"\n{name}\n")
+        render(stream, analysis.table(result, limit=limit))
 
 
 @contextmanager

@@ -53,7 +53,8 @@ def execute(arguments: argparse.Namespace) -> int:
         )
         for cost in plan.costs[:_MAX_ROWS]
     ]
-    print_table(["point", *keys, "blocks", "memory/rank", "disk", "time/trajectory"], rows, arguments.campaign)
+    print_table(["point", *keys, "blocks", "memory/rank", "disk", "time/trajectory"], rows)
+    print()
     if len(plan.costs) > _MAX_ROWS:
         print(f"... and {len(plan.costs) - _MAX_ROWS} more points\n")
     most = "at most " if campaign.target else ""

@@ -45,9 +45,12 @@ def execute(arguments: argparse.Namespace) -> int:
     store = Path(arguments.store or f"{Path(arguments.campaign).stem}.zarr")
     target = campaign.target.standard_error if campaign.target else None
     progress = ProgressLine(campaign.block, target) if ranks.rank == 0 else None
-    report = run_campaign(campaign, store, ranks, progress)
-    if progress is not None:
-        progress.close()
+    try:
+        report = run_campaign(campaign, store, ranks, progress)
+    finally:
+        if progress is not None:
+            progress.close()
+    if ranks.rank == 0:
         _summary(campaign, report, store, ranks.size)
     if report.interrupted:
         return RESUME

@@ -42,6 +42,7 @@ def status(arguments: argparse.Namespace) -> int:
         for point in found.points
     ]
     print_table(["point", *keys, "blocks", f"of {most}".strip(), "trajectories", "failed", "jumps"], rows)
+    print()
     print(f"store         {found.path}")
     print(f"blocks        {found.blocks} of {most}{found.expected}, each of {found.block} trajectories")
     print(f"seed          {found.seed}")

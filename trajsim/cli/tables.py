@@ -4,25 +4,41 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, TextIO
 
-__all__ = ["amount", "duration", "print_table"]
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+__all__ = ["amount", "duration", "print_table", "render"]
 
 
-def print_table(header: Sequence[str], rows: Iterable[Sequence[object]], title: str = "") -> None:
+def print_table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Print rows under a header; columns of numbers are set flush right."""
     from rich import box
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     cells = [[str(cell) for cell in row] for row in rows]
-    table = Table(box=box.SIMPLE_HEAD, title=title or None, title_justify="left", pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
     for position, name in enumerate(header):
         numeric = all(_is_number(row[position]) for row in cells)
-        table.add_column(name, justify="right" if numeric else "left", no_wrap=not sys.stdout.isatty())
+        table.add_column(name, justify="right" if numeric else "left")
     for row in cells:
         table.add_row(*map(Text, row))
-    Console(file=sys.stdout, width=None if sys.stdout.isatty() else 10_000).print(table)
+    render(sys.stdout, table)
+
+
+def render(stream: TextIO, *parts: RenderableType) -> None:
+    """Write what `rich` can render, as wide as the terminal; a file has no edge.
+
+    Through a text, because a closed pipe is our affair: rich would end the process with code 1.
+    """
+    from rich.console import Console
+
+    console = Console(file=stream, width=None if stream.isatty() else 10_000)
+    with console.capture() as text:
+        console.print(*parts, sep="\n")
+    stream.write(text.get())
 
 
 def _is_number(text: str) -> bool:
