@@ -100,9 +100,8 @@ def main() -> None:
                 CAMPAIGN.format(sites=12, duration=duration, trajectories=factor * trajectories // 2, block=block)
             )
             peaks.append(run(campaign, store, 1)[2])
-        print(
-            f"peak memory of a rank, N = 12: {peaks[0] / 1024:.1f} MiB; four times the trajectories: {peaks[1] / 1024:.1f} MiB"
-        )
+        once, fourfold = (peak / 1024 for peak in peaks)
+        print(f"peak memory of a rank, N = 12: {once:.1f} MiB; four times the trajectories: {fourfold:.1f} MiB")
 
 
 if __name__ == "__main__":
