@@ -13,7 +13,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from typing import Any, Protocol, TypeVar
 
 from trajsim.errors import LauncherError, TrajsimError
@@ -198,8 +198,9 @@ class _SharedTickets:
 class Ranks:
     """All ranks of an MPI job."""
 
-    def __init__(self, mpi: Any, library: str) -> None:
+    def __init__(self, mpi: Any, library: str, exit_code: Callable[[TrajsimError], int]) -> None:
         self._mpi = mpi
+        self._exit_code = exit_code
         self.library = library
         self._world = mpi.COMM_WORLD.Dup()  # messages of a program around us stay out of ours
         self.rank: int = self._world.Get_rank()
@@ -255,17 +256,36 @@ class Ranks:
         except SystemExit:
             raise
         except BaseException as error:
-            expected = isinstance(error, TrajsimError)
-            message = str(error) if expected else "".join(traceback.format_exception(error))
+            code, message = 1, "".join(traceback.format_exception(error))
+            if isinstance(error, TrajsimError):
+                code, message = self._exit_code(error), str(error)
             sys.stdout.flush()
             sys.stderr.write(f"trajsim: error on rank {self.rank} of {self.size}: {message.rstrip()}\n")
-            sys.stderr.flush()
-            self._mpi.COMM_WORLD.Abort(1)
-            os._exit(1)  # the launcher may take a moment to end this rank
+            _await_reader()
+            self._mpi.COMM_WORLD.Abort(code)
+            os._exit(code)  # the launcher may take a moment to end this rank
 
 
-def connect() -> Communicator:
+def _await_reader() -> None:
+    """Flush, and wait until the launcher has read: on an abort it may drop what is still in the pipe."""
+    sys.stderr.flush()
+    with suppress(OSError, ValueError, ImportError):
+        import fcntl
+        import termios
+
+        for _ in range(200):
+            unread = fcntl.ioctl(sys.stderr.fileno(), termios.FIONREAD, bytes(4))
+            if not any(unread):
+                break
+            time.sleep(0.01)
+    time.sleep(0.1)
+
+
+def connect(exit_code: Callable[[TrajsimError], int] = lambda _: 1) -> Communicator:
     """Return the ranks that the launcher started, or `Serial` without a launcher.
+
+    Args:
+        exit_code: with what status an error ends the job (other exceptions than trajsim's: 1).
 
     Raises:
         LauncherError: mpi4py or its MPI library is missing, or belongs to another launcher, so that every
@@ -299,7 +319,7 @@ def connect() -> Communicator:
     found = MPI.COMM_WORLD.Get_size()
     if found != launched:
         raise LauncherError(_mismatch(f"the launcher started {launched} ranks and {library} sees {found}"))
-    return Ranks(MPI, library)
+    return Ranks(MPI, library, exit_code)
 
 
 def _mismatch(observed: str) -> str:

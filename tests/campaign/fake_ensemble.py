@@ -172,14 +172,14 @@ def campaign(
 def main(arguments: list[str]) -> int:
     mpi.pin_threads()
     from trajsim.campaign.run import EXIT_INTERRUPTED, run_campaign
-    from trajsim.errors import TrajsimError
+    from trajsim.errors import StoreLockedError, TrajsimError
 
     if limit := os.environ.get("FAKE_FILE_SIZE_LIMIT"):
         import resource
 
         resource.setrlimit(resource.RLIMIT_FSIZE, (int(limit), int(limit)))
     try:
-        ranks = mpi.connect()
+        ranks = mpi.connect(lambda error: 4 if isinstance(error, StoreLockedError) else 3)
         with ranks.together():
             for file, store in zip(arguments[::2], arguments[1::2], strict=True):
                 with open(file, encoding="utf-8") as opened:

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -84,10 +85,8 @@ def kill_job(process: subprocess.Popen[str]) -> None:
     """SIGKILL the launcher and every rank at once, and wait until all of them are gone."""
     members = family(process.pid)
     for pid in members:
-        try:
+        with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
     process.communicate()
     deadline = time.monotonic() + TIMEOUT
     while any(alive(pid) for pid in members):

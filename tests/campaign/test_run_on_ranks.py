@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 from pathlib import Path
 
@@ -61,16 +62,14 @@ def test_an_error_on_one_rank_ends_all_with_its_message(tmp_path: Path) -> None:
     file = tmp_path / "bad.toml"
     file.write_text(campaign(trajectories=400, pause=0.01, fail_at=30, fail_with="input"))
     done = run(ranks(3, fake(file, tmp_path / "bad.zarr")))
-    assert done.returncode != 0
+    assert done.returncode == 3  # what `connect` was told for this error
     lines = [line for line in done.stderr.splitlines() if "error on rank" in line]
     assert len(lines) == 1
     assert lines[0].endswith("of 3: `x` must not fail")
     assert "Traceback" not in done.stderr
-    # what was committed before stays, and a corrected program goes on
-    before = committed(tmp_path / "bad.zarr")
+    # a corrected program goes on
     file.write_text(campaign(trajectories=40))
     assert run(fake(file, tmp_path / "bad.zarr")).returncode == 0
-    assert before <= committed(tmp_path / "bad.zarr") - 2
     reference = tmp_path / "good.zarr"
     assert run(fake(file, reference)).returncode == 0
     points = {k: v for k, v in contents(tmp_path / "bad.zarr").items() if k.startswith("points/")}
@@ -81,7 +80,7 @@ def test_a_bug_on_one_rank_ends_all_with_its_traceback(tmp_path: Path) -> None:
     file = tmp_path / "bug.toml"
     file.write_text(campaign(trajectories=400, pause=0.01, fail_at=9, fail_with="bug"))
     done = run(ranks(2, fake(file, tmp_path / "bug.zarr")))
-    assert done.returncode != 0
+    assert done.returncode == 1
     assert "of 2: Traceback" in done.stderr
     assert "ZeroDivisionError" in done.stderr
 
@@ -92,7 +91,7 @@ def test_sigterm_commits_and_the_same_command_resumes(to_all: bool, tmp_path: Pa
     file.write_text(campaign(trajectories=80, pause=0.01))
     process = start(ranks(2, fake(file, store)))
     wait_for_blocks(process, store, 3)
-    process.send_signal(signal.SIGTERM) if to_all else _signal_a_rank(process.pid)
+    os.kill(process.pid if to_all else family(process.pid)[-1], signal.SIGTERM)
     status, out, err = finish(process)
     assert status == 75, err
     assert "interrupted=True" in out
@@ -101,9 +100,3 @@ def test_sigterm_commits_and_the_same_command_resumes(to_all: bool, tmp_path: Pa
     assert run(ranks(3, fake(file, store))).returncode == 0
     assert run(fake(file, reference)).returncode == 0
     assert contents(store) == contents(reference)
-
-
-def _signal_a_rank(launcher: int) -> None:
-    import os
-
-    os.kill(family(launcher)[-1], signal.SIGTERM)

@@ -14,7 +14,7 @@ import re
 import shutil
 import uuid
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -40,6 +40,7 @@ __all__ = [
 ]
 
 _NODE = "zarr.json"
+_SEAL = "sha256"
 _BLOCK_NAME = re.compile(r"\d{6,}")
 
 
@@ -146,6 +147,8 @@ def read_block(path: Path, marker: Marker, layout: Layout, without: Collection[s
             raise StoreError(f"cannot read `{path / name}`: {error.strerror or error}") from error
         if _checksum(arrays[name]) != expected:
             raise _damaged(path / name, "its checksum differs")
+    if "status" not in arrays:
+        raise _damaged(path, "its marker names no arrays")
     return BlockData.from_arrays(layout, arrays)
 
 
@@ -169,13 +172,14 @@ def remove_block(path: Path) -> None:
     """Delete a block, its marker first, so that no reader takes what is left for a block."""
     with explained("delete", path):
         (path / _NODE).unlink(missing_ok=True)
-        shutil.rmtree(path)
+        with suppress(FileNotFoundError):
+            shutil.rmtree(path)
 
 
 def write_group(path: Path, attributes: Mapping[str, Any]) -> None:
-    """Write a Zarr group with its attributes in one atomic step."""
+    """Write a Zarr group in one atomic step: its attributes, and their checksum as one more attribute."""
     path.mkdir(parents=True, exist_ok=True)
-    node = {"zarr_format": 3, "node_type": "group", "attributes": attributes}
+    node = {"zarr_format": 3, "node_type": "group", "attributes": {**attributes, _SEAL: _seal(attributes)}}
     partial = path / f"{_NODE}.{uuid.uuid4().hex}.partial"
     try:
         partial.write_text(json.dumps(node, indent=2), encoding="utf-8")
@@ -186,14 +190,14 @@ def write_group(path: Path, attributes: Mapping[str, Any]) -> None:
 
 
 def read_attributes(path: Path) -> dict[str, Any]:
-    """Attributes of the Zarr group at `path`, read as text: twenty times faster than through zarr.
+    """Attributes of a group that `write_group` wrote, read as text: twenty times faster than through zarr.
 
-    Raises: FileNotFoundError; ValueError if it is not a group.
+    Raises: FileNotFoundError; ValueError if it is not such a group, or not as it was written.
     """
     node = json.loads((path / _NODE).read_text(encoding="utf-8"))
-    if not isinstance(node, dict) or not isinstance(node.get("attributes"), dict):
-        raise ValueError(f"{path / _NODE} is not a Zarr group with attributes")
-    attributes: dict[str, Any] = node["attributes"]
+    attributes = node.get("attributes") if isinstance(node, dict) else None
+    if not isinstance(attributes, dict) or attributes.pop(_SEAL, None) != _seal(attributes):
+        raise ValueError(f"{path / _NODE} is not as it was written")
     return attributes
 
 
@@ -226,6 +230,10 @@ def _read_array(path: Path) -> NDArray[Any]:
     shape = tuple(about["shape"])
     chunk = path / ".".join(["c", *("0" for _ in shape)])
     return np.fromfile(chunk, dtype=np.dtype(about["data_type"]).newbyteorder("<")).reshape(shape)
+
+
+def _seal(attributes: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(attributes, sort_keys=True).encode()).hexdigest()
 
 
 def _checksum(array: NDArray[Any]) -> str:

@@ -86,12 +86,11 @@ def read_header(store: Path) -> Header:
         StoreError: there is no store of trajsim.
         StoreMismatchError: it has another format version.
     """
-    found = _read(store, f"`{store}` must be a store of trajsim, but it is not")
+    found = _read(store, f"`{store}` must be a store of trajsim, but its zarr.json is damaged or of another kind")
     if found is None:
         missing = "it does not exist" if not store.exists() else "there is no zarr.json in it"
         raise StoreError(f"`{store}` must be a store of trajsim, but {missing}")
-    if found.pop("kind", None) != _KIND:
-        raise StoreError(f"`{store}` must be a store of trajsim, but it holds other Zarr data")
+    found.pop("kind", None)
     version = found.get("format_version")
     if version != FORMAT_VERSION:
         raise StoreMismatchError(

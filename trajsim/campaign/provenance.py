@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import platform
+import resource
 import socket
 import time
 from datetime import UTC, datetime
@@ -38,9 +39,9 @@ class Provenance:
 
     def __init__(self, store: Path, run: int, communicator: Communicator) -> None:
         self._path = store / "provenance" / f"{run:04d}" / f"rank{communicator.rank:04d}"
-        self._begin = time.monotonic()
-        self._written = self._begin
+        self._begin = self._loop = self._written = time.monotonic()
         self._blocks: list[tuple[int, int, float]] = []
+        self._trajectory_seconds = 0.0
         self._about: dict[str, Any] = {
             "started": datetime.now(UTC).isoformat(timespec="seconds"),
             "host": socket.gethostname(),
@@ -54,9 +55,14 @@ class Provenance:
         }
         self._write(finished=False)
 
+    def begin_loop(self) -> None:
+        """All is compiled, drawing begins."""
+        self._loop = time.monotonic()
+
     def add(self, unit: Unit, seconds: float) -> None:
-        """Note a committed block and the wall time it took."""
+        """Note a committed block and the wall time of its trajectories."""
         self._blocks.append((unit.point, unit.block, round(seconds, 4)))
+        self._trajectory_seconds += seconds
         if time.monotonic() - self._written > _REWRITE_SECONDS:
             self._write(finished=False)
 
@@ -66,6 +72,11 @@ class Provenance:
 
     def _write(self, finished: bool) -> None:
         self._written = time.monotonic()
-        seconds = round(self._written - self._begin, 3)
+        measured = {
+            "seconds": round(self._written - self._begin, 4),
+            "loop_seconds": round(self._written - self._loop, 4),
+            "trajectory_seconds": round(self._trajectory_seconds, 4),
+            "peak_memory_kib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
+        }
         with explained("write", self._path):
-            write_group(self._path, {**self._about, "seconds": seconds, "finished": finished, "blocks": self._blocks})
+            write_group(self._path, {**self._about, **measured, "finished": finished, "blocks": self._blocks})

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -20,9 +20,10 @@ from trajsim.campaign.interrupt import Interruption, interruptible
 from trajsim.campaign.lock import Lock
 from trajsim.campaign.provenance import Provenance, begin_run
 from trajsim.campaign.schedule import Outcome, PointPlan, Unit
-from trajsim.campaign.writer import Begun, Compiled, RunnableCampaign, begin
+from trajsim.campaign.writer import Begun, RunnableCampaign, begin
 from trajsim.errors import DamagedStoreError
 from trajsim.mpi import Communicator, Serial
+from trajsim.samplers.protocol import CompiledSampler
 
 __all__ = ["EXIT_INTERRUPTED", "Progress", "RunReport", "run_campaign"]
 
@@ -119,8 +120,8 @@ class _Run:
         points = campaign.points()
 
         @lru_cache(maxsize=_COMPILED_POINTS)
-        def compiled(index: int) -> Compiled:
-            sampler: Compiled = points[index].compile()
+        def compiled(index: int) -> CompiledSampler:
+            sampler: CompiledSampler = points[index].compile()
             return sampler
 
         self._compiled = compiled
@@ -131,6 +132,8 @@ class _Run:
         sound: dict[Unit, Outcome] = {}
         bad = 0
         for unit in found[self._ranks.rank :: self._ranks.size]:
+            if self._interruption.requested:
+                break
             point = self._begun.points[unit.point]
             path = point_path(self._store, unit.point)
             first = unit.block * self._campaign.block
@@ -143,9 +146,10 @@ class _Run:
                 bad += 1
             else:
                 sound[unit] = Outcome.of(data, self._places[unit.point])
-        for part, number in self._ranks.gather_all((sound, bad)):
+        for part, number, interrupted in self._ranks.gather_all((sound, bad, self._interruption.requested)):
             self._remember(part)
             self._redone += number
+            self._interrupted |= interrupted
 
     def draw_blocks(self) -> None:
         """Draw round after round until no point lacks a block, or a signal arrives."""
@@ -155,6 +159,7 @@ class _Run:
                 return
             if not warm:
                 self._ranks.root_first(self._compiled(units[0].point).warm_up)
+                self.provenance.begin_loop()
                 warm = True
             mine = self._draw(units)
             for part, interrupted in self._ranks.gather_all((mine, self._interruption.requested)):
@@ -215,17 +220,18 @@ class _Run:
         return mine
 
     def _draw_unit(self, unit: Unit, interrupted: Callable[[], bool]) -> Outcome | None:
-        begin_time = time.monotonic()
         point = self._begun.points[unit.point]
         first = unit.block * self._campaign.block
         seed = self._begun.header.seed
         sampler = self._compiled(unit.point)
+        begin_time = time.monotonic()
         data = sampler.run_block(seed, first, self._campaign.block, self._campaign.raw, interrupted)
+        seconds = time.monotonic() - begin_time
         if data is None:
             return None
         path = point_path(self._store, unit.point)
         write_block(path, unit.block, point.identity, first, data, self._begun.lock.check)
-        self.provenance.add(unit, time.monotonic() - begin_time)
+        self.provenance.add(unit, seconds)
         return Outcome.of(data, self._places[unit.point])
 
     def _remember(self, outcomes: dict[Unit, Outcome]) -> None:
@@ -259,7 +265,8 @@ def _released(lock: Lock, ranks: Communicator) -> Iterator[None]:
         yield
     except BaseException:
         if ranks.size == 1:
-            lock.release()
+            with suppress(OSError):
+                lock.release()
         raise
     if ranks.rank == 0:
         lock.release()

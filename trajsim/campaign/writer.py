@@ -8,7 +8,8 @@ from __future__ import annotations
 import json
 import sys
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, Self
@@ -30,23 +31,9 @@ from trajsim.campaign.header import (
 from trajsim.campaign.lock import Lock
 from trajsim.campaign.schedule import StoppingRule
 from trajsim.errors import StoreError, StoreMismatchError
-from trajsim.layout import BlockData, Layout
+from trajsim.samplers.protocol import CompiledSampler
 
-__all__ = ["Begun", "Compiled", "RunnableCampaign", "RunnablePoint", "begin"]
-
-
-class Compiled(Protocol):
-    """A sampler compiled for one point, see `trajsim.samplers`."""
-
-    @property
-    def layout(self) -> Layout:
-        """What a block holds."""
-
-    def warm_up(self) -> None:
-        """Compile the kernels, or load them from the cache."""
-
-    def run_block(self, seed: int, first: int, count: int, keep_raw: bool, interrupted: Any) -> BlockData | None:
-        """Draw a block; None if `interrupted` said so."""
+__all__ = ["Begun", "RunnableCampaign", "RunnablePoint", "begin"]
 
 
 class RunnablePoint(Protocol):
@@ -60,7 +47,7 @@ class RunnablePoint(Protocol):
     def model(self) -> Any:
         """The `SpinModel`."""
 
-    def compile(self) -> Compiled:
+    def compile(self) -> CompiledSampler:
         """Kernels and layout."""
 
 
@@ -132,9 +119,9 @@ def begin(campaign: RunnableCampaign, store: Path) -> Begun:
             write_campaign(store, record)
         return Begun(header, points, lock)
     except BaseException:
-        lock.release()
-        if not any(store.iterdir()):  # nothing was begun: leave nothing behind
-            store.rmdir()
+        with suppress(OSError):
+            lock.release()
+            store.rmdir()  # goes only if nothing was begun in it
         raise
 
 
@@ -196,7 +183,7 @@ def _describe(campaign: RunnableCampaign, index: int, point: RunnablePoint) -> P
     )
 
 
-def _check_target(campaign: RunnableCampaign, points: tuple[PointHeader, ...] | list[PointHeader]) -> None:
+def _check_target(campaign: RunnableCampaign, points: Sequence[PointHeader]) -> None:
     if campaign.target is not None:
         for point in points:
             campaign.target.locate(point.layout)
