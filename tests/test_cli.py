@@ -18,7 +18,8 @@ import xarray as xr
 
 from trajsim import errors
 from trajsim.campaign.lock import Lock
-from trajsim.cli import exit_code, main
+from trajsim.cli import main
+from trajsim.cli.codes import exit_code
 
 CAMPAIGN = """
 [model]
@@ -218,6 +219,17 @@ def test_locked_store_is_4(campaign: Path, copy: Path) -> None:
         lock.release()
     assert (result.returncode, result.stdout) == (4, "")
     assert "locked by" in result.stderr
+
+
+@pytest.mark.mpi
+def test_ranks_end_with_the_code_of_the_error(campaign: Path, copy: Path) -> None:
+    lock = Lock.acquire(copy)
+    try:
+        result = trajsim("run", campaign, "--store", copy, ranks=2)
+    finally:
+        lock.release()
+    assert (result.returncode, result.stdout) == (4, "")
+    assert result.stderr.count("locked by") == 1
 
 
 def test_failed_trajectories_are_5(tmp_path: Path) -> None:

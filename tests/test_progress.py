@@ -43,7 +43,7 @@ def test_one_line_rewritten_on_a_terminal() -> None:
     assert len(lines) == 3  # the beginning, the rewritten line with the end over it, and nothing after it
     assert lines[0] == BEGIN
     shown = lines[1].split("\r")
-    assert shown[3].startswith("5/12 blocks  32 trajectories/s  0:00:07 left  standard error 0.0031 (target 0.002"[:70])
+    assert shown[3].startswith("5/12 blocks  32 trajectories/s  at most 0:00:07 left  standard error 0.0031"[:70])
     assert not shown[-2].strip()
     assert shown[-1] == END
 
@@ -55,6 +55,15 @@ def test_shown_no_more_often_than_anyone_can_read() -> None:
         line(done, 1000, standard_error=None)
         clock.now += 0.001
     assert stream.getvalue().count("\r") <= 5
+
+
+def test_no_standard_error_before_the_first_decision() -> None:
+    clock, stream = Clock(), Terminal()
+    line = ProgressLine(1, 0.1, stream, clock)
+    for done in range(3):
+        line(done, 10, standard_error=float("inf"))
+        clock.now += 1.0
+    assert "standard error" not in stream.getvalue()
 
 
 def test_nothing_was_begun() -> None:

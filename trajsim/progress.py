@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 import sys
 import time
@@ -59,10 +60,11 @@ class ProgressLine:
 
     def _line(self, drawn: int, seconds: float, standard_error: float | None) -> str:
         rate = drawn / max(seconds, 1e-9)
+        most = "at most " if self._target is not None else ""
         parts = [f"{self._done}/{self._total} blocks", f"{rate * self._block:.3g} trajectories/s"]
         if rate > 0:
-            parts.append(f"{_clock_face((self._total - self._done) / rate)} left")
-        if standard_error is not None and self._target is not None:
+            parts.append(f"{most}{_clock_face((self._total - self._done) / rate)} left")
+        if self._target is not None and standard_error is not None and math.isfinite(standard_error):
             parts.append(f"standard error {standard_error:.2g} (target {self._target:.2g})")
         return "  ".join(parts)
 

@@ -31,7 +31,7 @@ magnetisation = ["z"]
 correlation = ["xx"]
 """
 STEADY = "[steady_state]\nburn_in = 0.5\nduration = 2.0\nsample_every = 0.5\n"
-TIMES = "[times]\nstart = 0.5\nstop = 1.5\nstep = 0.25\n"
+TIMES = "[times]\nstop = 1.5\nstep = 0.25\n"
 SWEEP = '[sweep]\n"model.lattice.length" = [3, 4]\n"model.Jx" = [1.0, 2.0]\n'
 
 

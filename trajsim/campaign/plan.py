@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["Plan", "PointCost", "make_plan"]
 
 _METADATA_BYTES = 520  # of one array or of the marker of a block
-_FRACTIONS = (1 / 64, 1 / 8, 1.0)  # of the grid that is timed: long trajectories are extrapolated from short ones
+_FRACTIONS = (1 / 512, 1 / 64, 1 / 8, 1.0)  # of the grid that is timed: long trajectories are extrapolated from short ones
 
 
 @dataclass(frozen=True)
@@ -140,8 +140,8 @@ def _shortened(grid: Grid, fraction: float) -> tuple[Grid, float]:
     """A grid of the same spacing and about `fraction` of the length, and its actual share of the length."""
     end = float(grid.sample_times[-1])
     if isinstance(grid, TimeGrid):
-        kept = [t for t in grid.times if t <= fraction * end] or [fraction * end]
-        return TimeGrid(kept), kept[-1] / end if end else 1.0
+        kept = [t for t in grid.times if 0.0 < t <= fraction * end] or [fraction * end]
+        return TimeGrid(kept), kept[-1] / end
     samples = max(1, round(fraction * grid.duration / grid.sample_every))
     short = SteadyState(fraction * grid.burn_in, samples * grid.sample_every, grid.sample_every)
     return short, float(short.sample_times[-1]) / end

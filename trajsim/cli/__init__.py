@@ -13,8 +13,8 @@ from typing import Any
 
 from trajsim import __version__
 from trajsim.cli import analyze, models, plan, run, store
-from trajsim.cli.codes import CLOSED_PIPE, INTERNAL, INTERRUPTED, LOCKED, STORE, UNSOUND, USAGE
-from trajsim.errors import InputError, LauncherError, StoreError, StoreLockedError, TrajectoryError, TrajsimError
+from trajsim.cli.codes import CLOSED_PIPE, INTERRUPTED, exit_code
+from trajsim.errors import TrajsimError
 
 __all__ = ["main"]
 
@@ -53,17 +53,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("\n".join(f"trajsim: {line}" for line in str(error).splitlines()), file=sys.stderr)
         return exit_code(error)
     return code
-
-
-def exit_code(error: TrajsimError) -> int:
-    """Exit code of an error."""
-    if isinstance(error, StoreLockedError):
-        return LOCKED
-    if isinstance(error, StoreError):
-        return STORE
-    if isinstance(error, TrajectoryError):
-        return UNSOUND
-    return USAGE if isinstance(error, InputError | LauncherError) else INTERNAL
 
 
 class _Parser(argparse.ArgumentParser):

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from trajsim.cli.codes import OK, RESUME, UNSOUND, USAGE
+from trajsim.cli.codes import OK, RESUME, UNSOUND, USAGE, exit_code
 
 if TYPE_CHECKING:
     from trajsim.campaign.run import RunReport
@@ -35,7 +35,7 @@ def execute(arguments: argparse.Namespace) -> int:
     from trajsim import mpi
 
     mpi.pin_threads()  # before numpy is imported
-    ranks = mpi.connect()
+    ranks = mpi.connect(exit_code)
     campaign = _load(arguments.campaign, ranks)
     if campaign is None:
         return USAGE
