@@ -65,6 +65,7 @@ def test_whole_numbers_beside_real_ones_become_real() -> None:
         ({"zip": [{}]}, "`sweep.zip` must be a list of tables"),
         ({"zip": [{"model.Jx": 1.0}, {"model.Jy": 1.0}]}, "`sweep.zip[1]` must have the keys `model.Jx`, but it has"),
         ({"zip": [{"model.Jx": 1.0}], "model.Jx": [2.0]}, '`sweep."model.Jx"` must be swept once'),
+        ({"model.a": [{}], "model.a.b": [2.0]}, '`sweep."model.a.b"` must not be part of another swept value, but `mo'),
         ({"model.Jx": [1.0, "a"]}, "must hold values of one kind, but it mixes numbers and text"),
         ({"model.Jx": [1, True]}, "must hold values of one kind, but it mixes numbers and true or false"),
         ({"model.Jx": [1.0, 2.0, 1]}, "must give every point once, but points 0 and 2 are the same"),

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 __all__ = ["Plan", "PointCost", "make_plan"]
 
 _METADATA_BYTES = 520  # of one array or of the marker of a block
-_FRACTIONS = (1 / 512, 1 / 64, 1 / 8, 1.0)  # of the grid that is timed: long trajectories are extrapolated from short ones
+# of the grid that is timed: long trajectories are extrapolated from short ones
+_FRACTIONS = (1 / 512, 1 / 64, 1 / 8, 1.0)
 
 
 @dataclass(frozen=True)

@@ -33,12 +33,14 @@ def expand(table: Mapping[str, Any], report: Callable[[str], None]) -> list[Coor
             axes.append(_zipped(values, report))
         else:
             axes.extend([{path: value} for value in entries] for path, entries in _lists(key, values, report))
-    seen: set[str] = set()
+    paths = [path for axis in axes if axis for path in axis[0]]
+    for path in dict.fromkeys(paths):
+        if paths.count(path) > 1:
+            report(f'`sweep."{path}"` must be swept once, but it is given in `zip` and beside it')
+        for outer in paths:
+            if path.startswith(f"{outer}."):
+                report(f'`sweep."{path}"` must not be part of another swept value, but `{outer}` is swept too')
     for axis in axes:
-        for path in axis[0] if axis else ():
-            if path in seen:
-                report(f'`sweep."{path}"` must be swept once, but it is given in `zip` and beside it')
-            seen.add(path)
         for path in axis[0] if axis else ():
             _uniform(path, axis, report)
     count = 1
