@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 
 from trajsim.errors import InputError
-from trajsim.statistics import pool, standard_error
+from trajsim.statistics import standard_error
 
 from . import opened, steady
 from .results import assemble
@@ -27,8 +27,7 @@ def autocorrelation_time(dataset: xr.Dataset, name: str) -> xr.Dataset:
     fluctuates.
     Raises: InputError if `name` was not recorded or the ensemble is on a time grid.
     """
-    dataset = opened.check(dataset)
-    array = opened.require(dataset, name, "its autocorrelation time").transpose("point", "block", ...)
+    dataset = opened.require(opened.check(dataset), name, "its autocorrelation time")
     if not steady.has_autocorrelation(dataset, name):
         raise InputError(
             f"`{name}` must be a steady-state average for an autocorrelation time, but the ensemble holds no batch "
@@ -36,10 +35,9 @@ def autocorrelation_time(dataset: xr.Dataset, name: str) -> xr.Dataset:
         )
     tau = steady.autocorrelation_of(dataset, name)
     wide = steady.spacing(dataset).reshape((-1,) + (1,) * (tau.time.ndim - 1))
-    count = opened.counts(dataset)
-    _, m2, total = pool(array.values, dataset[f"{name}_m2"].transpose(*array.dims).values, count, 1)
+    _, m2, total = opened.pooled(dataset, name)
     error = standard_error(m2, total.reshape(wide.shape))
-    dims = [str(d) for d in array.dims if d != "block"]
+    dims = opened.dimensions(dataset, name)
     with np.errstate(divide="ignore", invalid="ignore"):
         effective = steady.sample_variance(dataset, name) / error**2
     return assemble(

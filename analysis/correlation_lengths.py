@@ -57,8 +57,7 @@ def correlation_length(
     """
     if method not in ("second_moment", "exponential"):
         raise InputError(f"`method` must be second_moment or exponential, but {method!r} was given")
-    dataset = opened.check(dataset)
-    opened.require(dataset, "correlation", "the correlation length")
+    dataset = opened.require(opened.check(dataset), "correlation", "the correlation length")
     lattice = opened.common_lattice(dataset)
     if lattice.box is None or not all(lattice.periodic) or lattice.kind == "triangular":
         raise UnsupportedError(
@@ -95,12 +94,11 @@ def correlation_length(
 
     with np.errstate(invalid="ignore", divide="ignore"):
         value, error, blocks = opened.jackknife_points(dataset, names, function)
-    dims = [str(d) for d in dataset["correlation"].transpose("point", "block", ...).dims if d != "block"][:-1]
     result = assemble(
         dataset.isel(pair=keep),
         "correlation_length",
         sources=names,
-        dims=dims,
+        dims=opened.dimensions(dataset, "correlation")[:-1],
         value=value,
         standard_error=error,
         samples=blocks,

@@ -46,20 +46,20 @@ def connected_correlation(dataset: xr.Dataset, name: str = "correlation") -> xr.
     dataset = opened.check(dataset)
     if name not in ("correlation", "pair_correlation"):
         raise InputError(f"`name` must be correlation or pair_correlation, but {name!r} was given")
-    array = opened.require(dataset, name, "connected correlations")
+    dataset = opened.require(dataset, name, "connected correlations")
     pairs, source, function = connected_part(dataset, name)
-    value, error, blocks = opened.jackknife_points(dataset.sel(pair=pairs), [name, source], function)
-    dims = [str(d) for d in array.transpose("point", "block", ...).dims if d != "block"]
+    dataset = dataset.sel(pair=pairs)
+    value, error, blocks = opened.jackknife_points(dataset, [name, source], function)
     result = assemble(
-        dataset.sel(pair=pairs),
+        dataset,
         "connected_correlation" if name == "correlation" else "connected_pair_correlation",
         sources=[name, source],
-        dims=dims,
+        dims=opened.dimensions(dataset, name),
         value=value,
         standard_error=error,
         samples=blocks,
         method=JACKKNIFE,
-        units=array.attrs.get("units", "1"),
+        units=dataset[name].attrs.get("units", "1"),
         long_name="connected correlation",
         spin_operators=2,
     )

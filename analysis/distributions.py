@@ -60,6 +60,7 @@ def _moment_ratio(dataset: xr.Dataset, kind: str, ratio: Callable[[Array, Array]
             f"{kind.replace('_', ' ')}, but the ensemble holds {', '.join(names)}"
         )
     source = "collective_moment" if by_order else "collective_distribution"
+    dataset = opened.restrict(dataset, source)
     if by_order:
         orders = [int(n) for n in dataset["order"].values]
         powers = np.array([[n == 2 for n in orders], [n == 4 for n in orders]], float)
@@ -78,7 +79,7 @@ def _moment_ratio(dataset: xr.Dataset, kind: str, ratio: Callable[[Array, Array]
         dataset,
         kind,
         sources=[source],
-        dims=[str(d) for d in dataset[source].transpose("point", "block", ...).dims if d != "block"][:-1],
+        dims=opened.dimensions(dataset, source)[:-1],
         value=value,
         standard_error=error,
         samples=blocks,
@@ -103,13 +104,11 @@ def bimodality_index(dataset: xr.Dataset) -> xr.Dataset:
     Raises: InputError if `collective_distribution` was not recorded, or for fewer than 20 blocks.
     Source: Landa et al. (2020), text before Fig. 1.
     """
-    dataset = opened.check(dataset)
-    array = opened.require(dataset, "collective_distribution", "the bimodality index").transpose(..., "m")
-    dataset = dataset.assign(collective_distribution=array)
+    dataset = opened.require(opened.check(dataset), "collective_distribution", "the bimodality index")
     value, error, blocks = opened.jackknife_points(
         dataset, ["collective_distribution"], lambda _: _index, correct_bias=False
     )
-    dims = [str(d) for d in array.transpose("point", "block", ...).dims if d not in ("block", "m")]
+    dims = opened.dimensions(dataset, "collective_distribution")[:-1]
     result = assemble(
         dataset,
         "bimodality_index",
@@ -160,8 +159,8 @@ def _stable(dataset: xr.Dataset, point: int) -> Any:
     (values,), weights = opened.blocks(dataset, ["collective_distribution"], point)
     if not len(weights):
         return np.zeros(values.shape[1:-1], bool)
-    mean, replicas = leave_one_out(values, weights)
-    everything = np.concatenate([mean[None], replicas])
-    flat = everything.reshape(len(everything), -1, everything.shape[-1])
-    same = [len({two_peaks(row[~np.isnan(row)]) for row in flat[:, i]}) == 1 for i in range(flat.shape[1])]
-    return np.array(same).reshape(values.shape[1:-1])
+    peaks = [
+        [two_peaks(row[~np.isnan(row)]) for row in means.reshape(-1, means.shape[-1])]
+        for means in leave_one_out(values, weights)
+    ]
+    return np.array([len(set(each)) == 1 for each in zip(*peaks, strict=True)]).reshape(values.shape[1:-1])

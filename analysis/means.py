@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
-from trajsim.statistics import pool, standard_error
+from trajsim.statistics import standard_error
 
 from . import opened
 from .results import POOLED, assemble
@@ -31,20 +31,19 @@ def ensemble_mean(dataset: xr.Dataset, name: str) -> xr.Dataset:
     one trajectory.
     Raises: InputError if `name` was not recorded.
     """
-    dataset = opened.check(dataset)
-    array = opened.require(dataset, name, "its mean").transpose("point", "block", ...)
-    mean, m2, count = pool(array.values, dataset[f"{name}_m2"].transpose(*array.dims).values, opened.counts(dataset), 1)
+    dataset = opened.require(opened.check(dataset), name, "its mean")
+    mean, m2, count = opened.pooled(dataset, name)
     wide = count.reshape(count.shape + (1,) * (np.ndim(mean) - 1))
     return assemble(
         dataset,
         KINDS.get(name, "mean"),
         sources=[name],
-        dims=[str(d) for d in array.dims if d != "block"],
+        dims=opened.dimensions(dataset, name),
         value=mean,
         standard_error=standard_error(m2, wide),
         samples=count,
         method=POOLED,
-        units=array.attrs.get("units", "1"),
-        long_name=array.attrs.get("long_name", name.replace("_", " ")),
+        units=dataset[name].attrs.get("units", "1"),
+        long_name=dataset[name].attrs.get("long_name", name.replace("_", " ")),
         spin_operators=SPIN_OPERATORS.get(name, 0),
     )

@@ -11,7 +11,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from trajsim.errors import InputError, UnsupportedError
-from trajsim.statistics import jackknife
+from trajsim.statistics import jackknife, pool
 
 if TYPE_CHECKING:
     from trajsim.lattice import Lattice
@@ -36,21 +36,34 @@ def recorded(dataset: xr.Dataset) -> list[str]:
     return [str(name) for name in dataset.data_vars if f"{name}_m2" in dataset]
 
 
-def require(dataset: xr.Dataset, name: str, purpose: str = "this result") -> xr.DataArray:
-    """The block means of an observable. Raises InputError if it was not recorded."""
+def restrict(dataset: xr.Dataset, name: str) -> xr.Dataset:
+    """The dataset without the components and pairs for which `name` was not recorded (others have other labels)."""
+    for dimension in ("component", "pair"):
+        if dimension in dataset[name].dims:
+            others = [d for d in dataset[name].dims if d != dimension]
+            there = np.flatnonzero(dataset[name].notnull().any(others).values)
+            if 0 < len(there) < dataset.sizes[dimension]:
+                dataset = dataset.isel({dimension: there})
+    return dataset
+
+
+def require(dataset: xr.Dataset, name: str, purpose: str) -> xr.Dataset:
+    """The dataset with the labels for which an observable was recorded. Raises InputError if it was not at all."""
     if name not in recorded(dataset):
         have = ", ".join(recorded(dataset)) or "nothing"
         raise InputError(f"`{name}` must be recorded for {purpose}, but the ensemble holds {have}")
-    return dataset[name]
+    return restrict(dataset, name)
 
 
-def require_label(array: xr.DataArray, dimension: str, label: Any) -> None:
-    """Check that a label was recorded. Raises InputError naming the labels that were."""
-    labels = array[dimension].values.tolist()
-    if label not in labels:
-        raise InputError(
-            f"`{dimension}` must be one of {', '.join(map(str, labels))} for {array.name}, but {label!r} was asked for"
-        )
+def dimensions(dataset: xr.Dataset, name: str) -> list[str]:
+    """Dimensions of the ensemble mean of an observable: point, time if there is one, its own."""
+    return ["point", *(str(d) for d in dataset[name].dims if d not in ("point", "block"))]
+
+
+def pooled(dataset: xr.Dataset, name: str) -> tuple[Array, Array, NDArray[np.int64]]:
+    """Mean and sum of squared deviations over trajectories, (point, [time], ...), and trajectories, (point,)."""
+    mean, m2 = (dataset[n].transpose("point", "block", ...).values for n in (name, f"{name}_m2"))
+    return pool(mean, m2, counts(dataset), axis=1)
 
 
 def counts(dataset: xr.Dataset) -> NDArray[np.int64]:

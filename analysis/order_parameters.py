@@ -25,9 +25,7 @@ def order_parameter(dataset: xr.Dataset) -> xr.Dataset:
     Returns value, standard_error, ... with dimensions (point, [time], pair), in hbar^2.
     Raises: InputError if `correlation` was not recorded, or for fewer than 20 blocks.
     """
-    dataset = opened.check(dataset)
-    array = opened.require(dataset, "correlation", "the order parameter").transpose(..., "displacement")
-    dataset = dataset.assign(correlation=array)
+    dataset = opened.require(opened.check(dataset), "correlation", "the order parameter")
     zero = opened.zero_displacement(dataset)
 
     def function(point: int) -> Callable[..., Any]:
@@ -45,12 +43,12 @@ def order_parameter(dataset: xr.Dataset) -> xr.Dataset:
         dataset,
         "order_parameter",
         sources=["correlation"],
-        dims=[str(d) for d in array.transpose("point", "block", ...).dims if d != "block"][:-1],
+        dims=opened.dimensions(dataset, "correlation")[:-1],
         value=value,
         standard_error=error,
         samples=blocks,
         method=JACKKNIFE,
-        units=array.attrs.get("units", "1"),
+        units=dataset["correlation"].attrs.get("units", "1"),
         long_name="order parameter",
         spin_operators=2,
     )

@@ -144,7 +144,11 @@ def _figure(result: xr.Dataset, x: str, panel: str | None = None, zero: bool = F
         lines = list(_lines(part, x))
         for number, (name, xs, ys, errors) in enumerate(lines):
             marker = MARKERS[number % len(MARKERS)]
-            axes.errorbar(xs, ys, errors, label=name or None, marker=marker, markersize=4, linewidth=1, capsize=2)
+            drawn = axes.errorbar(
+                xs, ys, errors, label=name or None, marker=marker, markersize=4, linewidth=1, capsize=2
+            )
+            if xs.dtype.kind not in "iuf":
+                drawn.lines[0].set_linestyle("none")  # nothing lies between two labels
         if zero:
             axes.axhline(0.0, color="0.6", linewidth=0.8, zorder=0)
         if any(name for name, *_ in lines):
@@ -154,7 +158,7 @@ def _figure(result: xr.Dataset, x: str, panel: str | None = None, zero: bool = F
             axes.set_title(label)
         abscissae = np.concatenate([xs for _, xs, *_ in lines])
         if abscissae.dtype.kind in "iuf" and np.all(abscissae == np.round(abscissae)):
-            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     return _finish(figure, result)
 
 
@@ -236,10 +240,10 @@ def _value_label(result: xr.Dataset) -> str:
     about = result["value"].attrs
     units = about.get("units", "1")
     name = str(about.get("long_name", result.attrs["kind"]))
-    if result.attrs.get("pauli") and result.attrs.get("spin_operators"):
+    if result.attrs.get("pauli") and (result.attrs.get("spin_operators") or "order" in result.dims):
         name += " (Pauli matrices)"
     elif units != "1":
-        name += f" [{units}]"
+        name += " [" + units.replace(" ", "\N{NO-BREAK SPACE}") + "]"
     return textwrap.fill(name, 42)
 
 

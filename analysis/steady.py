@@ -8,11 +8,14 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from trajsim.statistics import AutocorrelationTime, integrated_autocorrelation_time, pool, standard_error
+from trajsim.statistics import AutocorrelationTime, integrated_autocorrelation_time, standard_error
 
 from . import opened
 
 Array = NDArray[np.float64]
+
+ROUND_OFF = 1e-10
+"""Fluctuations below this part of the largest number of an observable are round-off."""
 
 KEYS = ("burn_in", "duration", "sample_every")
 
@@ -28,13 +31,11 @@ def batch_moments(dataset: xr.Dataset, name: str) -> tuple[Array, Array, Array]:
     Third, the variance of a block's grand mean, (point, ...), that the deviations lack: the scatter of the time
     averages of trajectories over the number of trajectories in the block.
     """
-    mean, m2 = (dataset[n].transpose("point", "block", ...).values for n in (name, f"{name}_m2"))
-    count = opened.counts(dataset)
-    _, pooled, total = pool(mean, m2, count, axis=1)
-    wide = total.reshape(total.shape + (1,) * (pooled.ndim - 1))
+    _, m2, total = opened.pooled(dataset, name)
+    wide = total.reshape(total.shape + (1,) * (m2.ndim - 1))
     # mean over blocks, weighted by trajectories, of s^2 / (trajectories of the block)
-    blocks = np.maximum((count > 0).sum(axis=1), 1).reshape(wide.shape)
-    grand = np.nan_to_num(standard_error(pooled, wide) ** 2 * blocks)
+    blocks = np.maximum((opened.counts(dataset) > 0).sum(axis=1), 1).reshape(wide.shape)
+    grand = np.nan_to_num(standard_error(m2, wide) ** 2 * blocks)
     batch_m2 = dataset[f"{name}_batch_m2"].transpose("level", "point", "block", ...).values
     batches = np.nan_to_num(dataset["batch_count"].transpose("level", "point", "block").values.astype(float))
     there = batches.reshape(batches.shape + (1,) * (batch_m2.ndim - 3)) > 0
@@ -42,8 +43,18 @@ def batch_moments(dataset: xr.Dataset, name: str) -> tuple[Array, Array, Array]:
 
 
 def autocorrelation_of(dataset: xr.Dataset, name: str) -> AutocorrelationTime:
-    """Integrated autocorrelation times (point, ...) of an observable, in units of the sample spacing."""
-    return integrated_autocorrelation_time(*batch_moments(dataset, name))
+    """Integrated autocorrelation times (point, ...) of an observable, in units of the sample spacing.
+
+    NaN where only round-off fluctuates: numbers that are the same in every sample, or zero by a symmetry.
+    """
+    tau = integrated_autocorrelation_time(*batch_moments(dataset, name))
+    mean, _, _ = opened.pooled(dataset, name)
+    variance = sample_variance(dataset, name)
+    size = np.nan_to_num(mean**2 + variance).max(axis=tuple(range(1, mean.ndim)), keepdims=True)
+    noise = ~(variance > ROUND_OFF**2 * size)
+    return AutocorrelationTime(
+        np.where(noise, np.nan, tau.time), np.where(noise, np.nan, tau.standard_error), tau.converged & ~noise
+    )
 
 
 def sample_variance(dataset: xr.Dataset, name: str) -> Array:

@@ -36,8 +36,7 @@ def structure_factor(dataset: xr.Dataset, momenta: ArrayLike | None = None, *, c
     Raises: InputError if `correlation` was not recorded, points have several lattices, the lattice has no wave vectors
         and none are given, or for fewer than 20 blocks.
     """
-    dataset = opened.check(dataset)
-    opened.require(dataset, "correlation", "the structure factor")
+    dataset = opened.require(opened.check(dataset), "correlation", "the structure factor")
     k, phases = fourier_weights(dataset, momenta)
     names, pairs = ["correlation"], [str(p) for p in dataset["pair"].values]
     prepare: Callable[[int], Callable[..., Any]] = _raw
@@ -57,8 +56,7 @@ def structure_factor(dataset: xr.Dataset, momenta: ArrayLike | None = None, *, c
         return transform
 
     value, error, blocks = opened.jackknife_points(dataset, names, function)
-    dims = [str(d) for d in dataset["correlation"].transpose("point", "block", ...).dims if d != "block"][:-1]
-    dims.append("momentum")
+    dims = [*opened.dimensions(dataset, "correlation")[:-1], "momentum"]
     mixed = any(p[0] != p[1] for p in pairs)
     about = {"units": dataset["correlation"].attrs.get("units", "1")}
     extra = {

@@ -98,7 +98,7 @@ def to_netcdf(results: Mapping[str, xr.Dataset], path: str | Path) -> None:
     """Results as one NetCDF-4 file, a group each; read with ``xarray.open_dataset(path, group=name)``."""
     for number, (name, result) in enumerate(results.items()):
         plain = result.assign_attrs({k: int(v) for k, v in result.attrs.items() if isinstance(v, bool)})
-        plain.to_netcdf(path, mode="w" if number == 0 else "a", group=name)
+        plain.to_netcdf(path, mode="w" if number == 0 else "a", group=name, engine="netcdf4")
 
 
 def notes(result: xr.Dataset) -> list[str]:
@@ -116,13 +116,16 @@ def notes(result: xr.Dataset) -> list[str]:
 def table(result: xr.Dataset, limit: int | None = 40) -> Table:
     """The rows as a `rich` table, value and error written as 0.1234(56); `limit` rows at most (None: all)."""
     from rich.table import Table
+    from rich.text import Text
 
     all_rows = rows(result)
     shown = all_rows if limit is None else all_rows[:limit]
     title, *rest = notes(result)
     if len(shown) < len(all_rows):
         rest.append(f"{len(shown)} of {len(all_rows)} rows shown")
-    out = Table(title=title, caption="\n".join(rest), title_justify="left", caption_justify="left")
+    # Text, because a string's [units] would be read as markup
+    caption = Text("\n".join(rest), style="table.caption", overflow="fold")
+    out = Table(title=Text(title, style="table.title"), caption=caption, title_justify="left", caption_justify="left")
     hidden = {"value", "standard_error", "lower", "upper", "count", "failed", "blocks", "distance", "pairs"}
     extra = [key for key in (shown[0] if shown else {}) if key not in hidden]
     numbers = [key for key in extra if key in result.data_vars]

@@ -95,7 +95,8 @@ def to_dataset(layout: Layout, blocks: Sequence[tuple[int, BlockData]], attrs: M
 def stack(points: Sequence[tuple[Mapping[str, Any], xr.Dataset]]) -> xr.Dataset:
     """Datasets of several parameter points along the leading dimension `point`, swept parameters as coordinates.
 
-    Points with fewer blocks, other times or other labels are filled with NaN, their counts with 0.
+    Points with fewer blocks, other times or other labels are filled with NaN, their counts with 0. Attributes that
+    differ between points (the model's text, its lattice, the burn-in ...) become coordinates on `point`.
     """
     if not points:
         raise InputError("`points` must hold at least one parameter point, but it is empty")
@@ -162,8 +163,11 @@ def sample(
 
 
 def point_attributes(model: SpinModel) -> dict[str, Any]:
-    """What a reader should know of a point's model: text, hash, number of sites, lattice (JSON)."""
+    """What a reader should know of a point's model: text, hash, number of sites, spin if all are equal, lattice."""
     import json
 
     lattice = "null" if model.lattice is None else json.dumps(model.lattice.to_spec())
-    return {"model": str(model), "model_hash": model.hash, "n_sites": model.n_sites, "lattice": lattice}
+    spins = set(model.spins)
+    spin = spins.pop() if len(spins) == 1 else None
+    about = {"model": str(model), "model_hash": model.hash, "n_sites": model.n_sites, "lattice": lattice}
+    return about if spin is None else {**about, "spin": spin}

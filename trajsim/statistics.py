@@ -7,7 +7,7 @@ correlation in time never enters an error bar.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -104,17 +104,17 @@ def student_interval(mean: ArrayLike, error: ArrayLike, count: ArrayLike, level:
     return centre - half, centre + half
 
 
-def leave_one_out(values: ArrayLike, weights: ArrayLike) -> tuple[Array, Array]:
-    """Weighted mean over blocks, and the same with each block left out.
+def leave_one_out(values: ArrayLike, weights: ArrayLike) -> Iterator[Array]:
+    """Weighted mean over all blocks, then the same with each block left out, one at a time.
 
     values: block means, shape (blocks, ...). weights: trajectories in each block, shape (blocks,), positive.
-    Returns (mean (...), replicas (blocks, ...)).
+    Yields blocks + 1 arrays of shape (...).
     """
-    v = np.asarray(values, float)
-    w = np.asarray(weights, float).reshape((-1,) + (1,) * (v.ndim - 1))
-    weighted = w * v
-    total = weighted.sum(axis=0)
-    return total / w.sum(), (total - weighted) / (w.sum() - w)
+    v, w = np.asarray(values, float), np.asarray(weights, float)
+    total = np.tensordot(w, v, axes=1)
+    yield total / w.sum()
+    for value, weight in zip(v, w, strict=True):
+        yield (total - weight * value) / (w.sum() - weight)
 
 
 def jackknife(
@@ -143,9 +143,9 @@ def jackknife(
             "trajectories (a finished campaign can be extended) or choose a smaller `ensemble.block`"
         )
     w = np.ones(blocks) if weights is None else np.asarray(weights, float)
-    parts = [leave_one_out(v, w) for v in values]
-    whole = np.asarray(function(*(mean for mean, _ in parts)), float)
-    replicas = np.stack([np.asarray(function(*(r[b] for _, r in parts)), float) for b in range(blocks)])
+    means = zip(*(leave_one_out(v, w) for v in values), strict=True)
+    whole, *others = (np.asarray(function(*arrays), float) for arrays in means)
+    replicas = np.stack(others)
     column = (-1,) + (1,) * whole.ndim
     h = (w.sum() / w).reshape(column)
     pseudo = h * whole - (h - 1) * replicas

@@ -84,7 +84,7 @@ def ring(
     length: int = 16,
     xi: float = 2.0,
     offset: float = 0.0,
-    wave_vector: float = 0.0,
+    wave_vectors: tuple[float, ...] = (0.0,),
     samples: int = 1,
     block: int = 10,
     site: bool = False,
@@ -92,11 +92,13 @@ def ring(
 ) -> xr.Dataset:
     """A Gaussian field on a ring with <s> = offset and connected correlation sum_images e^{-|d|/xi} cos(Q d) / 4.
 
-    S(k) = sinh(1/xi) / (cosh(1/xi) - cos(k - Q)) / 4, averaged over +-Q. Records xx, yy (independent copies) and xy.
+    S(k) = sinh(1/xi) / (cosh(1/xi) - cos(k - Q)) / 4, averaged over +-Q and all wave vectors Q. Records xx, yy
+    (independent copies) and xy.
     """
     lattice = Lattice.chain(length)
     k = 2 * np.pi * np.arange(length) / length
-    spectrum = sum(ring_structure_factor(k, xi, q) for q in (wave_vector, -wave_vector)) / 2
+    both = (*wave_vectors, *(-q for q in wave_vectors))
+    spectrum = np.mean([ring_structure_factor(k, xi, q) for q in both], axis=0)
     white = rng.normal(size=(2, trajectories, samples, length))
     field = np.fft.ifft(np.fft.fft(white, axis=-1) * np.sqrt(spectrum), axis=-1).real + offset
     products = {}
@@ -116,12 +118,12 @@ def ring(
         dims = ("component", "site")
         coords = {"component": ["x", "y"], "site": list(range(length))}
         recorded["site_magnetisation"] = (dims, coords, "1", np.moveaxis(field, 0, 2))
-        both = np.einsum("atsi,btsj->tsabij", field, field)
+        products_of_sites = np.einsum("atsi,btsj->tsabij", field, field)
         recorded["pair_correlation"] = (
             ("pair", "site", "other_site"),
             {"pair": ["xx", "xy"], "site": list(range(length)), "other_site": list(range(length))},
             "1",
-            both[:, :, 0],
+            products_of_sites[:, :, 0],
         )
     return build(recorded, block=block, lattice=lattice, **keywords)
 

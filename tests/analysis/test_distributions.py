@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import xarray as xr
 from scipy import stats
-from trajsim.analysis.distributions import two_peaks
 
 from trajsim import analysis
+from trajsim.analysis.distributions import two_peaks
 from trajsim.errors import InputError
 
 FALSE_ALARM = 1e-4
@@ -35,6 +35,15 @@ def test_distribution_is_normalised_and_right(bimodal: xr.Dataset) -> None:
     assert result["m"].values.tolist() == [-3.5, -2.5, -1.5, -0.5, 0.5, 1.5, 2.5, 3.5]
     assert analysis.to_pauli(result)["m"].values.tolist() == [-7, -5, -3, -1, 1, 3, 5, 7]
     xr.testing.assert_equal(analysis.to_pauli(result)["value"].drop_vars("m"), result["value"].drop_vars("m"))
+
+
+def test_moments_in_pauli_matrices(bimodal: xr.Dataset) -> None:
+    result = analysis.ensemble_mean(bimodal, "collective_moment")
+    pauli = analysis.to_pauli(result)
+    for order in (1, 2, 3, 4):
+        for name in ("value", "standard_error"):
+            np.testing.assert_array_equal(pauli[name].sel(order=order), 2**order * result[name].sel(order=order))
+    assert analysis.plot(pauli).axes[0].get_ylabel() == "collective moment (Pauli matrices)"
 
 
 @pytest.mark.parametrize("recorded", ["collective_moment", "collective_distribution"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import subprocess
 import sys
@@ -14,9 +15,9 @@ import pytest
 import xarray as xr
 from matplotlib.figure import Figure
 from rich.console import Console
-from trajsim.analysis import tables
 
 from trajsim import analysis
+from trajsim.analysis import tables
 from trajsim.errors import InputError
 
 PUBLIC = {
@@ -124,12 +125,13 @@ def test_files(ensembles: dict[str, xr.Dataset], tmp_path: Path) -> None:
 
 
 def test_table(ensembles: dict[str, xr.Dataset]) -> None:
-    console = Console(width=200, record=True, file=open("/dev/null", "w"))  # noqa: SIM115
-    with console.file:
-        for dataset in ensembles.values():
-            for result in analysis.reduce_all(dataset).values():
-                console.print(analysis.table(result, limit=5))
-    text = console.export_text()
+    stream = io.StringIO()
+    console = Console(width=200, file=stream)
+    for dataset in ensembles.values():
+        for result in analysis.reduce_all(dataset).values():
+            console.print(analysis.table(result, limit=5))
+    text = stream.getvalue()
+    assert "correlation length [lattice constants]" in text  # brackets are no markup
     assert "1 of 80 trajectories failed and are left out" in text
     assert "5 of 144 rows shown" in text
     assert "integrated autocorrelation time" in text
@@ -153,7 +155,7 @@ def test_number_with_error(value: float, error: float, text: str) -> None:
 
 
 def labels(figure: Figure) -> set[tuple[str, str]]:
-    found = {(axes.get_xlabel(), axes.get_ylabel().replace("\n", " ")) for axes in figure.axes}
+    found = {(axes.get_xlabel(), " ".join(axes.get_ylabel().split())) for axes in figure.axes}
     return {(x, y) for x, y in found if x}  # a colour bar has none
 
 
@@ -204,6 +206,23 @@ def test_a_grid_of_two_parameters_is_lines_against_one(synthetic: SimpleNamespac
     assert axes.get_xlabel() == "Jx"
     assert [t.get_text() for t in axes.get_legend().get_texts()] == ["Jy = 0", "Jy = 1"]
     assert axes.lines[0].get_xdata().tolist() == [1.0, 2.0, 3.0]
+
+
+def test_a_sweep_over_lattices(synthetic: SimpleNamespace) -> None:
+    # each displacement has its own pairs at each size; what needs one lattice is refused, the rest is reduced and drawn
+    rng = np.random.default_rng(4)
+    parts = {n: synthetic.point_ring(80, rng, length=n, block=4) for n in (6, 9)}
+    results = analysis.attempt_all(synthetic.sweep(parts, "model.n_sites"))
+    for name in ("structure_factor", "correlation_length"):
+        assert "`lattice` must be known and the same for all points" in str(results[name])
+    for name in ("correlation", "connected_correlation", "order_parameter"):
+        joined = results[name]
+        assert isinstance(joined, xr.Dataset)
+        for point, part in enumerate(parts.values()):
+            alone = analysis.reduce_all(synthetic.one(part))[name]["value"].isel(point=0).reset_coords(drop=True)
+            same = joined["value"].isel(point=point).reset_coords(drop=True).sel(alone.coords)
+            xr.testing.assert_allclose(same, alone, rtol=1e-12)
+        assert labels(analysis.plot(joined))
 
 
 def test_only_results_are_drawn(ensembles: dict[str, xr.Dataset]) -> None:

@@ -296,7 +296,7 @@ class TestCorrelationLength:
         self, synthetic: SimpleNamespace, wave_vector: float, q: list[float] | None
     ) -> None:
         # S(Q)/S(Q + dk) - 1 = sin^2(dk/2) / sinh^2(1/2xi): xi_2 = 1 / (2 sinh(1/2xi)) on any ring
-        dataset = synthetic.ring(800, np.random.default_rng(13), xi=2.0, wave_vector=wave_vector, samples=4)
+        dataset = synthetic.ring(800, np.random.default_rng(13), xi=2.0, wave_vectors=(wave_vector,), samples=4)
         for connected in (True, False):
             result = analysis.correlation_length(dataset, wave_vector=q, connected=connected)
             assert_near(result, 1 / (2 * np.sinh(0.25)))
@@ -306,7 +306,9 @@ class TestCorrelationLength:
     @pytest.mark.parametrize(("wave_vector", "q"), [(0.0, None), (np.pi, [np.pi])])
     def test_exponential_fit(self, synthetic: SimpleNamespace, wave_vector: float, q: list[float] | None) -> None:
         # L = 40, xi = 2: the other way around the ring adds e^{-(40 - 2r)/2} < 1e-6 within r <= 6
-        dataset = synthetic.ring(800, np.random.default_rng(14), length=40, xi=2.0, wave_vector=wave_vector, samples=4)
+        dataset = synthetic.ring(
+            800, np.random.default_rng(14), length=40, xi=2.0, wave_vectors=(wave_vector,), samples=4
+        )
         result = analysis.correlation_length(dataset, method="exponential", wave_vector=q, distances=(1, 6))
         assert_near(result, 2.0)
         assert np.isnan(analysis.correlation_length(dataset, method="exponential", distances=(1, 20))["value"]).all()
@@ -320,7 +322,7 @@ class TestCorrelationLength:
         assert_covers(hits)
 
     def test_short_correlations_at_the_wrong_wave_vector_are_nan(self, synthetic: SimpleNamespace) -> None:
-        dataset = synthetic.ring(200, np.random.default_rng(16), xi=2.0, wave_vector=np.pi)
+        dataset = synthetic.ring(200, np.random.default_rng(16), xi=2.0, wave_vectors=(np.pi,))
         assert np.isnan(analysis.correlation_length(dataset)["value"]).all()
 
     def test_refusals(self, ring: xr.Dataset) -> None:

@@ -59,6 +59,14 @@ def test_short_burn_in_and_duration_are_said(synthetic: SimpleNamespace) -> None
     assert "CAUTION: the burn-in is only" in text
 
 
+def test_round_off_is_no_fluctuation(synthetic: SimpleNamespace) -> None:
+    # z fluctuates, x is 0.25 with a slow drift of round-off
+    x = np.stack([0.25 + 1e-15 * np.tile(np.arange(64.0), (20, 1)), np.random.default_rng(8).normal(size=(20, 64))], -1)
+    field = {"magnetisation": (("component",), {"component": ["x", "z"]}, "1", x)}
+    result = analysis.autocorrelation_time(synthetic.one(synthetic.build(field)), "magnetisation").isel(point=0)
+    assert np.isfinite(result["value"]).values.tolist() == [False, True]
+
+
 def test_nothing_fluctuates(synthetic: SimpleNamespace) -> None:
     field = {"magnetisation": (("component",), {"component": ["z"]}, "1", np.full((20, 8, 1), -0.5))}
     dataset = synthetic.one(synthetic.build(field))
