@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import re
@@ -372,6 +373,11 @@ def test_analyze_formats_agree(store: Path, tmp_path: Path, capsys: pytest.Captu
     text, _ = said(capsys, 0, "analyze", store, "--format", "csv", "--observable", "magnetisation")
     values = [line for line in text.splitlines() if not line.startswith("#")]
     assert values[1].startswith(f"0,1.0,z,{rows[0]['value']!r},{rows[0]['standard_error']!r}")
+    text, _ = said(capsys, 0, "analyze", store, "--format", "csv")
+    table = list(csv.DictReader(line for line in text.splitlines() if not line.startswith("#")))
+    assert list(table[0])[:7] == ["result", "point", "model.Jx", "component", "pair", "displacement", "distance"]
+    assert [float(row["value"]) for row in table if row["result"] == "magnetisation"] == [row["value"] for row in rows]
+    assert sum(row["result"] == "correlation" for row in table) == len(results["correlation"]["rows"])
     path = tmp_path / "results.nc"
     said(capsys, 0, "analyze", store, "--observable", "all", "--format", "netcdf", "--output", path)
     with xr.open_dataset(path, group="magnetisation") as opened:
@@ -393,7 +399,6 @@ def test_analyze_in_pauli_matrices_into_a_file(store: Path, tmp_path: Path, caps
     ("arguments", "fault"),
     [
         (["analyze", "--observable", "correlaton"], "did you mean `correlation`?"),
-        (["analyze", "--format", "csv"], "`--observable` must name one of magnetisation, correlation"),
         (["analyze", "--format", "netcdf"], "`--output` must be given with `--format netcdf`"),
         (["analyze", "--output", "no/such/folder/file"], "`--output` must be a file that can be written, but no/such"),
         (["plot", "--output", "figure.xyz"], "`--output` must end in one of "),

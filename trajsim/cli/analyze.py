@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import csv
+import io
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -61,10 +63,6 @@ def _analyze(arguments: argparse.Namespace) -> int:
     if names == ["all"]:
         names = [name for name, result in found.items() if not isinstance(result, InputError)]
     results = {name: _choose(found, name, arguments.pauli) for name in names}
-    if arguments.format == "csv" and len(results) != 1:
-        raise InputError(
-            f"`--observable` must name one of {', '.join(found)} with `--format csv`, but {len(results)} are selected"
-        )
     if arguments.format == "netcdf":
         with _writing(arguments.output):
             analysis.to_netcdf(results, arguments.output)
@@ -73,7 +71,7 @@ def _analyze(arguments: argparse.Namespace) -> int:
         if arguments.format == "json":
             stream.write(analysis.to_json(results) + "\n")
         elif arguments.format == "csv":
-            stream.write(analysis.to_csv(*results.values()))
+            stream.write(analysis.to_csv(*results.values()) if len(results) == 1 else _joint_csv(results))
         else:
             _print_tables(results, stream)
             if arguments.observable is None and (others := [name for name in found if name not in results]):
@@ -119,6 +117,23 @@ def _choose(found: dict[str, xr.Dataset | InputError], name: str, pauli: bool) -
     if isinstance(result, InputError):
         raise result
     return analysis.to_pauli(result) if pauli else result
+
+
+def _joint_csv(results: dict[str, xr.Dataset]) -> str:
+    """Rows of several results in one CSV table, empty where a result has no such column."""
+    from trajsim import analysis
+
+    rows = [{"result": name, **row} for name, result in results.items() for row in analysis.rows(result)]
+    numbers = {str(name) for result in results.values() for name in result.data_vars}
+    columns = sorted(dict.fromkeys(key for row in rows for key in row), key=numbers.__contains__)  # labels come first
+    text = io.StringIO()
+    for name, result in results.items():
+        notes = (line for line in analysis.to_csv(result).splitlines() if line.startswith("#"))
+        text.writelines(f"# {name}: {note.removeprefix('# ')}\n" for note in notes)
+    writer = csv.DictWriter(text, fieldnames=columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
 
 
 def _print_tables(results: dict[str, xr.Dataset], stream: TextIO) -> None:
