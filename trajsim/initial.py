@@ -30,7 +30,7 @@ _NAMED_AXES = {"x": (1.0, 0.0, 0.0), "y": (0.0, 1.0, 0.0), "z": (0.0, 0.0, 1.0)}
 def _direction(axis: Any, key: str) -> tuple[float, float, float]:
     """Unit vector of "+x", "-z", "y", or of three numbers. Raises InputError."""
     if isinstance(axis, str):
-        sign, name = (axis[0], axis[1:]) if axis[:1] in "+-" else ("+", axis)
+        sign, name = (axis[0], axis[1:]) if axis[:1] in ("+", "-") else ("+", axis)
         if name in _NAMED_AXES:
             factor = -1.0 if sign == "-" else 1.0
             x, y, z = _NAMED_AXES[name]
@@ -214,7 +214,7 @@ def from_spec(spec: Mapping[str, Any]) -> InitialState:
     Raises: InputError naming the key.
     """
     kind = spec.get("state")
-    if kind not in _KINDS:
+    if not isinstance(kind, str) or kind not in _KINDS:
         raise InputError(f"`initial.state` must be one of {', '.join(_KINDS)}, but {kind!r} was given")
     make, argument = _KINDS[kind]
     allowed = {"state"} if argument is None else {"state", argument}
