@@ -9,38 +9,18 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from trajsim.layout import BlockData, Layout
+from trajsim.layout import BlockData
 from trajsim.statistics import pool, standard_error
 
-__all__ = ["Outcome", "PointPlan", "StoppingRule", "Unit"]
+if TYPE_CHECKING:
+    from trajsim.campaign.target import Target
 
-
-class StoppingRule(Protocol):
-    """What a target says: see `trajsim.campaign.target.Target`."""
-
-    @property
-    def standard_error(self) -> float:
-        """Standard error of the mean at which a point is done."""
-
-    @property
-    def min_trajectories(self) -> int:
-        """Trajectories before the first decision: few of them may agree by chance."""
-
-    @property
-    def min_jumps(self) -> int:
-        """Recorded jumps before the first decision: until one jumps, the sample variance may be exactly zero."""
-
-    @property
-    def round_blocks(self) -> int:
-        """Blocks between two decisions."""
-
-    def locate(self, layout: Layout) -> tuple[slice, int]:
-        """Rows (times) and column of the number in the arrays of a block."""
+__all__ = ["Outcome", "PointPlan", "Unit"]
 
 
 class Unit(NamedTuple):
@@ -83,7 +63,7 @@ class PointPlan:
     blocks: how many to draw, with a target at most.
     """
 
-    def __init__(self, blocks: int, target: StoppingRule | None) -> None:
+    def __init__(self, blocks: int, target: Target | None) -> None:
         self._blocks = blocks
         self._target = target
         self._decided = 0  # blocks 0, ..., decided - 1 are pooled
