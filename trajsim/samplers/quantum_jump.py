@@ -86,7 +86,7 @@ class QuantumJump:
                 f"one trajectory would need {dimension * 16 * (MAX_ORDER + 2) / 2**30:.3g} GiB"
             )
         initial.check(model)
-        return CompiledQuantumJump(self, model, initial, grid, tuple(observables), stream or model.hash)
+        return CompiledQuantumJump(self, model, initial, grid, observables, stream or model.hash)
 
 
 class CompiledQuantumJump:
@@ -98,7 +98,7 @@ class CompiledQuantumJump:
         model: SpinModel,
         initial: InitialState,
         grid: Grid,
-        observables: tuple[obs.Observable, ...],
+        observables: Sequence[obs.Observable],
         stream: str,
     ) -> None:
         self.settings = settings
