@@ -1,0 +1,148 @@
+"""What a campaign would cost: work units, memory of a rank, disk, and time from a short timing. Nothing is stored."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from trajsim.grid import SteadyState, TimeGrid
+
+if TYPE_CHECKING:
+    from trajsim.campaign.point import Point
+    from trajsim.campaign.spec import Campaign
+    from trajsim.grid import Grid
+    from trajsim.layout import Layout
+
+__all__ = ["Plan", "PointCost", "make_plan"]
+
+_METADATA_BYTES = 520  # of one array or of the marker of a block
+# of the grid that is timed: long trajectories are extrapolated from short ones
+_FRACTIONS = (1 / 512, 1 / 64, 1 / 8, 1.0)
+
+
+@dataclass(frozen=True)
+class PointCost:
+    """Cost of one point.
+
+    blocks: units of work, with a target at most. memory_bytes: of a rank that works on the point.
+    disk_bytes, files: of all blocks. seconds: of one trajectory on one core, None where it was not timed.
+    """
+
+    point: Point
+    blocks: int
+    memory_bytes: int
+    disk_bytes: int
+    files: int
+    seconds: float | None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Costs of all points. block: trajectories of a unit. timed_seconds: what the timing itself took."""
+
+    costs: tuple[PointCost, ...]
+    block: int
+    timed_seconds: float
+
+    @property
+    def units(self) -> int:
+        """Blocks of all points."""
+        return sum(cost.blocks for cost in self.costs)
+
+    @property
+    def memory_bytes(self) -> int:
+        """Of one rank, at the point that needs most."""
+        return max(cost.memory_bytes for cost in self.costs)
+
+    def seconds(self, ranks: int) -> float | None:
+        """Time on `ranks` cores, each busy with whole blocks; None without a timing.
+
+        The largest of the mean load and the longest block: no schedule can be faster.
+        """
+        loads = [(cost.blocks, cost.seconds * self.block) for cost in self.costs if cost.seconds is not None]
+        if len(loads) < len(self.costs):
+            return None
+        return max(sum(blocks * each for blocks, each in loads) / ranks, *(each for _, each in loads))
+
+
+def make_plan(campaign: Campaign, *, budget: float = 10.0, clock: Callable[[], float] = time.perf_counter) -> Plan:
+    """The plan of a campaign.
+
+    budget: seconds that the timing may take, compilation of the kernels not counted; 0 times nothing. One point of
+    each size is timed, and the time of the others is taken from it, whatever their couplings.
+    Raises: UnsupportedError or InputError where a sampler does not apply to a point.
+    """
+    known: dict[Hashable, PointCost] = {}
+    sizes = [_size(point) for point in campaign.points()]
+    share = budget / len(set(sizes))
+    timed = 0.0
+    costs = []
+    for point, size in zip(campaign.points(), sizes, strict=True):
+        if size not in known:
+            compiled = point.compile()
+            each = _block_bytes(compiled.layout, campaign.block, campaign.raw)
+            seconds = None
+            if budget > 0:
+                compiled.warm_up()
+                began = clock()
+                seconds = _time_trajectory(point, share, clock)
+                timed += clock() - began
+            known[size] = PointCost(
+                point,
+                campaign.blocks,
+                compiled.memory_bytes,
+                campaign.blocks * each[0],
+                campaign.blocks * each[1],
+                seconds,
+            )
+        costs.append(replace(known[size], point=point))
+    return Plan(tuple(costs), campaign.block, timed)
+
+
+def _size(point: Point) -> Hashable:
+    """Points that agree in this are taken to cost the same."""
+    lowered = point.model.lowered
+    return (lowered.dimensions, len(lowered.hamiltonian), len(lowered.jumps), point.sampler, point.initial, point.grid)
+
+
+def _block_bytes(layout: Layout, block: int, raw: bool) -> tuple[int, int]:
+    """Bytes and files of one block on disk; arrays are stored as they are."""
+    row = layout.rows * layout.width
+    arrays = {
+        "mean": 8 * row,
+        "m2": 8 * row,
+        "status": block,
+        "jumps": 8 * block * len(layout.channels),
+        "batch_m2": 8 * layout.levels * layout.width,
+        "batch_count": 8 * layout.levels,
+        "raw": 8 * block * row if raw else 0,
+    }
+    written = sum(1 for size in arrays.values() if size)
+    return sum(arrays.values()) + _METADATA_BYTES * (written + 1), 2 * written + 1
+
+
+def _time_trajectory(point: Point, budget: float, clock: Callable[[], float]) -> float:
+    """Seconds of one trajectory, extrapolated in the length of the grid where it would outrun the budget."""
+    seconds = 0.0
+    for fraction in _FRACTIONS:
+        grid, share = _shortened(point.grid, fraction)
+        if seconds * share > budget / 2:
+            break
+        compiled = replace(point, grid=grid).compile()
+        began = clock()
+        compiled.run_block(0, 0, 1)
+        seconds = (clock() - began) / share
+    return seconds
+
+
+def _shortened(grid: Grid, fraction: float) -> tuple[Grid, float]:
+    """A grid of the same spacing and about `fraction` of the length, and its actual share of the length."""
+    end = float(grid.sample_times[-1])
+    if isinstance(grid, TimeGrid):
+        kept = [t for t in grid.times if 0.0 < t <= fraction * end] or [fraction * end]
+        return TimeGrid(kept), kept[-1] / end
+    samples = max(1, round(fraction * grid.duration / grid.sample_every))
+    short = SteadyState(fraction * grid.burn_in, samples * grid.sample_every, grid.sample_every)
+    return short, float(short.sample_times[-1]) / end
