@@ -134,9 +134,10 @@ class Configuration(InitialState):
     m: tuple[float, ...]
 
     def __post_init__(self) -> None:
-        if isinstance(self.m, str) or not isinstance(self.m, Iterable):
-            raise InputError(f"`initial.m` must be a list with one entry per site, but {self.m!r} was given")
-        object.__setattr__(self, "m", tuple(self.m))
+        given: Any = self.m
+        if isinstance(given, str) or not isinstance(given, Iterable):
+            raise InputError(f"`initial.m` must be a list with one entry per site, but {given!r} was given")
+        object.__setattr__(self, "m", tuple(given))
 
     def _digits(self, model: SpinModel) -> list[int]:
         if len(self.m) != model.n_sites:
