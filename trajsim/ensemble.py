@@ -111,14 +111,21 @@ def stack(points: Sequence[tuple[Mapping[str, Any], xr.Dataset]]) -> xr.Dataset:
             datasets, dim=labels, join="outer", data_vars="all", coords="different", compat="equals",
             combine_attrs="drop_conflicts", fill_value={**{str(v): np.nan for v in datasets[0]}, **fill},
         )  # fmt: skip
-    keys = list(dict.fromkeys(key for coordinates, _ in points for key in coordinates))
-    swept = {key: ("point", np.array([_scalar(coordinates.get(key)) for coordinates, _ in points])) for key in keys}
-    return joined.assign_coords(swept)
+    about = [data.attrs for data in datasets]
+    keys = dict.fromkeys(key for attrs in about for key in attrs)
+    differing = [key for key in keys if any(attrs.get(key) != about[0].get(key) for attrs in about)]
+    joined.attrs = {key: value for key, value in about[0].items() if key not in differing}
+    told = {key: ("point", _coordinate([attrs.get(key) for attrs in about])) for key in differing}
+    names = dict.fromkeys(key for coordinates, _ in points for key in coordinates)
+    swept = {key: ("point", _coordinate([coordinates.get(key) for coordinates, _ in points])) for key in names}
+    return joined.assign_coords({**told, **swept})
 
 
-def _scalar(value: Any) -> Any:
-    """A coordinate value: numbers and words stay, tables become their text."""
-    return value if isinstance(value, int | float | str | bool) else repr(value)
+def _coordinate(values: Sequence[Any]) -> np.ndarray[Any, Any]:
+    """One value a point: numbers and words stay, tables become their text, None is NaN among numbers or empty."""
+    plain = [v if v is None or isinstance(v, int | float | str | bool) else repr(v) for v in values]
+    missing = "" if any(isinstance(v, str) for v in plain) else np.nan
+    return np.array([missing if v is None else v for v in plain])
 
 
 def sample(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from trajsim.errors import InputError
 
 __all__ = ["SteadyState", "TimeGrid", "from_spec"]
+
+MOST_SAMPLES = 10**7
 
 
 def _real(value: object, key: str) -> float:
@@ -24,6 +26,8 @@ def _real(value: object, key: str) -> float:
 
 
 def _whole_steps(span: float, step: float, span_key: str, step_key: str) -> int:
+    if not span / step < MOST_SAMPLES:
+        raise InputError(f"`{step_key}` must make at most {MOST_SAMPLES} samples of {span_key}, but {step:g} was given")
     steps = round(span / step)
     if steps < 1 or abs(steps * step - span) > 1e-9 * span:
         raise InputError(f"`{step_key}` must divide {span_key} = {span:g} into whole steps, but {step:g} was given")
@@ -40,10 +44,9 @@ class TimeGrid:
     times: tuple[float, ...]
 
     def __init__(self, times: Any) -> None:
-        try:
-            values = tuple(_real(t, "times") for t in times)
-        except TypeError:
-            raise InputError(f"`times` must be a sequence of numbers, but {times!r} was given") from None
+        if isinstance(times, str) or not isinstance(times, Iterable):
+            raise InputError(f"`times` must be a sequence of numbers, but {times!r} was given")
+        values = tuple(_real(t, "times") for t in times)
         if not values:
             raise InputError("`times` must hold at least one time, but it is empty")
         if values[0] < 0 or any(b <= a for a, b in zip(values, values[1:], strict=False)):

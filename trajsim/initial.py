@@ -7,7 +7,7 @@ around it. The basis is the stored one: site 0 is the lowest digit, digit d - 1 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -27,16 +27,20 @@ Vector = NDArray[np.complex128]
 _NAMED_AXES = {"x": (1.0, 0.0, 0.0), "y": (0.0, 1.0, 0.0), "z": (0.0, 0.0, 1.0)}
 
 
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
+
+
 def _direction(axis: Any, key: str) -> tuple[float, float, float]:
     """Unit vector of "+x", "-z", "y", or of three numbers. Raises InputError."""
     if isinstance(axis, str):
-        sign, name = (axis[0], axis[1:]) if axis[:1] in ("+", "-") else ("+", axis)
+        sign, name = (axis[0], axis[1:]) if axis.startswith(("+", "-")) else ("+", axis)
         if name in _NAMED_AXES:
             factor = -1.0 if sign == "-" else 1.0
             x, y, z = _NAMED_AXES[name]
             return (factor * x, factor * y, factor * z)
     elif isinstance(axis, list | tuple | np.ndarray) and len(axis) == 3:
-        values = [float(v) for v in axis if isinstance(v, int | float | np.floating) and not isinstance(v, bool)]
+        values = [float(v) for v in axis if _is_number(v)]
         length = math.hypot(*values) if len(values) == 3 else 0.0
         if math.isfinite(length) and length > 0:
             return (values[0] / length, values[1] / length, values[2] / length)
@@ -68,6 +72,13 @@ def _spins(model: SpinModel, name: str) -> tuple[float, ...]:
     return spins
 
 
+def _plain(value: Any) -> Any:
+    """Strings and numbers as they are, sequences as lists."""
+    if isinstance(value, str):
+        return value
+    return [_plain(v) for v in value] if isinstance(value, list | tuple | np.ndarray) else float(value)
+
+
 class InitialState:
     """Base of the initial states."""
 
@@ -93,10 +104,8 @@ class Product(InitialState):
     axis: Any = "-z"
 
     def _directions(self, n_sites: int) -> list[tuple[float, float, float]]:
-        per_site = isinstance(self.axis, list | tuple) and not (
-            len(self.axis) == 3 and all(isinstance(v, int | float) for v in self.axis)
-        )
-        if not per_site:
+        per_site = isinstance(self.axis, list | tuple | np.ndarray)
+        if not per_site or all(_is_number(value) for value in self.axis):
             return [_direction(self.axis, "initial.axis")] * n_sites
         if len(self.axis) != n_sites:
             raise InputError(f"`initial.axis` must have one entry per site ({n_sites}), but it has {len(self.axis)}")
@@ -115,7 +124,7 @@ class Product(InitialState):
 
     def to_spec(self) -> dict[str, Any]:
         """See `InitialState.to_spec`."""
-        return {"state": "product", "axis": self.axis if isinstance(self.axis, str) else np.array(self.axis).tolist()}
+        return {"state": "product", "axis": _plain(self.axis)}
 
 
 @dataclass(frozen=True)
@@ -124,13 +133,18 @@ class Configuration(InitialState):
 
     m: tuple[float, ...]
 
+    def __post_init__(self) -> None:
+        given: Any = self.m
+        if isinstance(given, str) or not isinstance(given, Iterable):
+            raise InputError(f"`initial.m` must be a list with one entry per site, but {given!r} was given")
+        object.__setattr__(self, "m", tuple(given))
+
     def _digits(self, model: SpinModel) -> list[int]:
         if len(self.m) != model.n_sites:
             raise InputError(f"`initial.m` must have one entry per site ({model.n_sites}), but it has {len(self.m)}")
         digits = []
         for site, (m, spin, d) in enumerate(zip(self.m, model.spins, model.dimensions, strict=True)):
-            number = isinstance(m, int | float) and not isinstance(m, bool) and math.isfinite(m)
-            digit = m + (spin or 0.0) if number else -1
+            digit = m + (spin or 0.0) if _is_number(m) and math.isfinite(m) else -1
             if digit != int(digit) or not 0 <= digit < d:
                 allowed = f"{-spin:g} .. {spin:g} in steps of 1" if spin is not None else f"0 .. {d - 1}"
                 raise InputError(f"`initial.m` must lie in {allowed} on site {site}, but {m!r} was given")
@@ -155,7 +169,7 @@ class Configuration(InitialState):
 class RandomProduct(InitialState):
     """Every spin coherent along an axis drawn uniformly from the sphere, independently for each trajectory.
 
-    The ensemble starts from the maximally mixed state for S = 1/2 (for S > 1/2 only its first two moments agree).
+    The ensemble starts from the maximally mixed state, for every S: coherent states resolve the identity.
     """
 
     random = True
@@ -193,7 +207,8 @@ class Haar(InitialState):
         numbers = np.array([uniform(n) for n in range(2 * model.hilbert_dimension)]).reshape(2, -1)
         # Box-Muller: one complex Gaussian amplitude from two numbers
         state = np.sqrt(-2.0 * np.log(numbers[0])) * np.exp(2j * math.pi * numbers[1])
-        return np.asarray(state / np.linalg.norm(state), dtype=np.complex128)
+        # not np.linalg.norm: the order of its sum depends on how many threads BLAS was given
+        return np.asarray(state / math.sqrt(float((state.real**2 + state.imag**2).sum())), dtype=np.complex128)
 
     def to_spec(self) -> dict[str, Any]:
         """See `InitialState.to_spec`."""
@@ -202,7 +217,7 @@ class Haar(InitialState):
 
 _KINDS: dict[str, tuple[Callable[..., InitialState], str | None]] = {
     "product": (Product, "axis"),
-    "configuration": (lambda m: Configuration(tuple(m) if isinstance(m, list) else (m,)), "m"),
+    "configuration": (Configuration, "m"),
     "random_product": (RandomProduct, None),
     "haar": (Haar, None),
 }

@@ -15,12 +15,12 @@ import numpy as np
 
 from trajsim.errors import InputError, UnsupportedError
 from trajsim.layout import Field, Layout
+from trajsim.terms import Term
 
 if TYPE_CHECKING:
     from trajsim.grid import Grid
     from trajsim.lattice import Lattice
     from trajsim.model import SpinModel
-    from trajsim.terms import Term
 
 __all__ = [
     "CollectiveDistribution",
@@ -243,12 +243,20 @@ class Operator(Observable):
     terms: tuple[Term, ...]
 
     def __post_init__(self) -> None:
-        reserved = {*OBSERVABLES, "count", "jumps", "status", "batch_count", "operators"}
-        if not isinstance(self.label, str) or not self.label.isidentifier() or self.label in reserved:
+        label = self.label
+        if (
+            not isinstance(label, str)
+            or not label.isidentifier()
+            or label in {*OBSERVABLES, *_TAKEN}
+            or label.endswith(_SUFFIXES)
+        ):
             raise InputError(
-                f"the name of a recorded operator must be a word that is not taken, but {self.label!r} was given"
+                f"the name of a recorded operator must be a word that is not taken, but {label!r} was given"
             )
-        object.__setattr__(self, "terms", tuple(self.terms))
+        terms = tuple(self.terms) if isinstance(self.terms, Iterable) else (self.terms,)
+        if not all(isinstance(term, Term) for term in terms):
+            raise InputError(f"`{label}` must be a sequence of Terms, but {self.terms!r} was given")
+        object.__setattr__(self, "terms", terms)
 
     @property
     def name(self) -> str:
@@ -289,6 +297,14 @@ OBSERVABLES: dict[str, Callable[..., Observable]] = {
     "jump_counts": JumpCounts,
 }
 _SWITCHES = ("energy", "jump_counts")
+# variables, coordinates and attributes of an opened ensemble
+_TAKEN = (
+    "axis", "batch_count", "block", "burn_in", "campaign", "channel", "code", "component", "count", "displacement",
+    "displacement_vector", "distance", "duration", "format_version", "jumps", "lattice", "level", "m", "model",
+    "model_hash", "n_sites", "operators", "order", "other_site", "pair", "pairs", "point", "sample_every", "seed",
+    "site", "spin", "status", "stream_version", "time", "trajectory", "trajsim_version", "units",
+)  # fmt: skip
+_SUFFIXES = ("_m2", "_raw")
 
 
 def families(model: SpinModel) -> tuple[str, ...]:
@@ -298,6 +314,8 @@ def families(model: SpinModel) -> tuple[str, ...]:
 
 def layout(model: SpinModel, observables: Sequence[Observable], grid: Grid) -> Layout:
     """Where each observable lies in a row. Raises InputError for an empty or doubled list."""
+    if isinstance(observables, Observable) or not all(isinstance(o, Observable) for o in observables):
+        raise InputError(f"`observables` must be a list of observables, but {observables!r} was given")
     if not observables:
         raise InputError("`observables` must hold at least one observable, but it is empty")
     fields: list[Field] = []

@@ -214,7 +214,7 @@ def test_a_sweep_over_lattices(synthetic: SimpleNamespace) -> None:
     parts = {n: synthetic.point_ring(80, rng, length=n, block=4) for n in (6, 9)}
     results = analysis.attempt_all(synthetic.sweep(parts, "model.n_sites"))
     for name in ("structure_factor", "correlation_length"):
-        assert "`lattice` must be known and the same for all points" in str(results[name])
+        assert "must hold points of one lattice" in str(results[name])
     for name in ("correlation", "connected_correlation", "order_parameter"):
         joined = results[name]
         assert isinstance(joined, xr.Dataset)

@@ -64,6 +64,8 @@ class Counters(NamedTuple):
     sample: int = 3
 
 
+# error_model="numpy" below: a division by zero must end in a status, not in an exception that takes a campaign down
+
 _TIME, _THRESHOLD, _STEP, _NORM = Clock()
 _DRAWS, _STEPS, _PRODUCTS, _SAMPLE = Counters()
 
@@ -149,7 +151,7 @@ def evaluate(vectors: NDArray[np.float64], terms: int, tau: float, out: Plane, t
     return total
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def _remainder(norm: float, order: int, tau: float, bound: float) -> float:
     """Bound on the neglected terms after order `order`, whose vector has this norm; infinite if rho > 1/2."""
     rho = bound * tau / (order + 1)
@@ -158,7 +160,7 @@ def _remainder(norm: float, order: int, tau: float, bound: float) -> float:
     return norm * tau**order * rho / (1.0 - rho)
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def _expand(
     generator: Generator, vectors: NDArray[np.float64], norm2: float, threshold: float, tau: float, tolerance: float
 ) -> tuple[float, int, float]:
@@ -190,7 +192,7 @@ def _expand(
     return 0.0, order + 1, 0.0
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def _locate(
     vectors: NDArray[np.float64], terms: int, norm2: float, end2: float, r: float, tau: float, out: Plane,
     tolerance: float, tile: int
@@ -228,7 +230,7 @@ def _copy_scaled(y: Plane, x: Plane, factor: float) -> None:
             y[plane, k] = factor * x[plane, k]
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def _jump(generator: Generator, psi: Plane, work: Plane, rates: NDArray[np.float64], u: float) -> int:
     """Apply the channel that u in (0, 1) selects and normalise; returns the channel, or -1 if all rates vanish."""
     total = 0.0
@@ -251,7 +253,7 @@ def _jump(generator: Generator, psi: Plane, work: Plane, rates: NDArray[np.float
     return chosen
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def advance(
     generator: Generator, vectors: NDArray[np.float64], work: Plane, rates: NDArray[np.float64],
     clock: NDArray[np.float64], counters: NDArray[np.int64], jumps: NDArray[np.int64],

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from trajsim.errors import InputError
 from trajsim.samplers.jump_kernel import Generator
 from trajsim.samplers.operator_bank import OperatorBank, split_diagonal
 
@@ -55,9 +56,13 @@ def effective_hamiltonian(model: SpinModel) -> list[LocalOperator]:
 
 
 def lower_generator(model: SpinModel, families: Sequence[str]) -> Generator:
-    """Arrays of the no-jump evolution and the jumps of a model, jumps counted by family."""
-    effective = effective_hamiltonian(model)
-    rest, diagonal = split_diagonal(model.dimensions, effective)
+    """Arrays of the no-jump evolution and the jumps of a model, jumps counted by family. Raises InputError."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        rest, diagonal = split_diagonal(model.dimensions, effective_hamiltonian(model))
+    if not (np.isfinite(diagonal).all() and all(np.isfinite(part.matrix).all() for part in rest)):
+        raise InputError(
+            "`model` must have couplings and rates whose sum is finite, but its effective Hamiltonian overflows"
+        )
     jumps = model.lowered.jumps
     bound = sum(float(np.linalg.norm(part.matrix, 2)) for part in rest) + float(np.abs(diagonal).max())
     return Generator(

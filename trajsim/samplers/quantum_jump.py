@@ -47,8 +47,11 @@ def _never() -> bool:
 class QuantumJump:
     """Settings of the sampler.
 
-    tolerance: error of the state per unit time between jumps, and error of each jump time; in (0, 1e-2]. The bias of
-    an expectation value is of that order times the time since the start. precision: "double".
+    tolerance: bound on the error of the state per unit time between jumps, relative to its norm, and how well the
+    root |psi|^2 = r of each jump is located; from 1e-13 to 1e-2. The bias of an expectation value is of that order
+    times the time since the start. The norm's own error, at most 2 tolerance t after a time t without a jump, moves
+    the next jump by that over the jump rate: with rates far below 1, choose the unit of time so that they are not, or
+    a tolerance far below them. precision: "double".
     """
 
     tolerance: float = 1e-6
@@ -83,7 +86,7 @@ class QuantumJump:
                 f"one trajectory would need {dimension * 16 * (MAX_ORDER + 2) / 2**30:.3g} GiB"
             )
         initial.check(model)
-        return CompiledQuantumJump(self, model, initial, grid, tuple(observables), stream or model.hash)
+        return CompiledQuantumJump(self, model, initial, grid, observables, stream or model.hash)
 
 
 class CompiledQuantumJump:
@@ -95,7 +98,7 @@ class CompiledQuantumJump:
         model: SpinModel,
         initial: InitialState,
         grid: Grid,
-        observables: tuple[obs.Observable, ...],
+        observables: Sequence[obs.Observable],
         stream: str,
     ) -> None:
         self.settings = settings
@@ -166,7 +169,9 @@ class CompiledQuantumJump:
         at, count = Clock(), Counters()
         clock[at.norm] = 1.0
         clock[at.step] = 0.5 * (MAX_ORDER + 1) / max(self._generator.bound, 1e-300)
-        clock[at.threshold] = streams.uniform(key, trajectory, np.uint64(streams.JUMPS), np.uint64(0))
+        # without jumps the norm only drifts by truncation, which must not be taken for a jump
+        if self._generator.channels:
+            clock[at.threshold] = streams.uniform(key, trajectory, np.uint64(streams.JUMPS), np.uint64(0))
         counters[count.draws] = 1
         jumps = np.zeros(len(self.layout.channels), dtype=np.int64)
         rows = np.full((len(times), self.layout.width), np.nan)
