@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["EXIT_INTERRUPTED", "Progress", "RunReport", "run_campaign"]
 
 EXIT_INTERRUPTED = 75  # EX_TEMPFAIL of sysexits.h: the same command again goes on
-_COMPILED_POINTS = 8
+_COMPILED_POINTS = 1  # units come point by point, and the vectors of a large register are all the memory there is
 
 
 class Progress(Protocol):
