@@ -44,7 +44,7 @@ class Field:
     def take(self, rows: NDArray[Any]) -> NDArray[Any]:
         """The observable out of an array of rows (..., width) -> (..., *shape)."""
         piece = rows[..., self.offset : self.offset + self.size]
-        return piece.reshape(*rows.shape[:-1], *self.shape)
+        return piece.reshape((*rows.shape[:-1], *self.shape))
 
 
 @dataclass(frozen=True)

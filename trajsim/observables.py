@@ -277,13 +277,19 @@ class Operator(Observable):
     def to_spec(self) -> Any:
         """See `Observable.to_spec`."""
         return [
-            {
-                "sites": list(term.sites),
-                "matrix": [[[z.real, z.imag] for z in row] for row in np.asarray(term.matrix).tolist()],
-                "coefficient": [complex(term.coefficient).real, complex(term.coefficient).imag],
-            }
+            {"sites": list(term.sites), **_content(term), "coefficient": _parts(term.coefficient)}
             for term in self.terms
         ]
+
+
+def _content(term: Term) -> dict[str, Any]:
+    if term.matrix is None:
+        return {"operators": list(term.names)}
+    return {"matrix": [[_parts(z) for z in row] for row in term.matrix.tolist()]}
+
+
+def _parts(value: complex) -> list[float]:
+    return [complex(value).real, complex(value).imag]
 
 
 OBSERVABLES: dict[str, Callable[..., Observable]] = {
