@@ -163,8 +163,8 @@ def test_bad_sections(record_, message):
     "name",
     [
         "", "a b", "1a", "a-b", 3, None, "count", "jumps", "status", "operators", "magnetisation", "time", "block",
-        "point", "component", "displacement", "distance", "pairs", "m", "model", "lattice", "burn_in", "seed", "x_m2", "x_raw",
-        "x_batch_m2", "batch_count",
+        "point", "component", "displacement", "distance", "pairs", "m", "model", "lattice", "burn_in", "seed", "x_m2",
+        "x_raw", "x_batch_m2", "batch_count",
     ],
     ids=repr,
 )  # fmt: skip
