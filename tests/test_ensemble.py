@@ -1,4 +1,4 @@
-"""The opened ensemble: names, dimensions, coordinates and counts; points of a sweep side by side; sampling in memory."""
+"""The opened ensemble: names, dimensions, coordinates, counts; points of a sweep side by side; sampling in memory."""
 
 from __future__ import annotations
 
@@ -101,9 +101,7 @@ def test_components_of_several_observables_share_one_dimension():
     data = sample(TIMES, (record.Magnetisation(("z", "x")), record.CollectiveMoments(("y", "x"))))
     assert sorted(data["component"].values) == ["x", "y", "z"]
     alone = sample(TIMES, (record.Magnetisation(("z",)),))
-    np.testing.assert_array_equal(
-        data["magnetisation"].sel(component="z"), alone["magnetisation"].sel(component="z")
-    )
+    np.testing.assert_array_equal(data["magnetisation"].sel(component="z"), alone["magnetisation"].sel(component="z"))
     assert np.isnan(data["magnetisation"].sel(component="y")).all()  # not recorded
     assert np.isnan(data["collective_moment"].sel(component="z")).all()
 
@@ -111,7 +109,9 @@ def test_components_of_several_observables_share_one_dimension():
 def test_bits_do_not_depend_on_the_size_of_blocks():
     small, large = (sample(TIMES, trajectories=12, block=block, raw=True) for block in (2, 6))
     for name in NAMES:
-        rows = [d[f"{name}_raw"].stack(all=("block", "trajectory")).transpose("all", ...).values for d in (small, large)]
+        rows = [
+            d[f"{name}_raw"].stack(all=("block", "trajectory")).transpose("all", ...).values for d in (small, large)
+        ]
         np.testing.assert_array_equal(*rows)
 
 
@@ -157,7 +157,8 @@ def test_points_side_by_side():
         compiled = QuantumJump().compile(model, START, TIMES, (record.Energy(), record.Correlation()))
         parts = [(k, compiled.run_block(1, 2 * k, 2)) for k in range(blocks)]
         attrs = ensemble.point_attributes(model) | {"seed": "1"}
-        points.append(({"model.Jx": Jx, "sampler.method": "quantum_jump"}, ensemble.to_dataset(compiled.layout, parts, attrs)))
+        part = ensemble.to_dataset(compiled.layout, parts, attrs)
+        points.append(({"model.Jx": Jx, "sampler.method": "quantum_jump"}, part))
     data = ensemble.stack(points)
     assert data["energy"].dims == ("point", "block", "time")
     assert data["model.Jx"].values.tolist() == [2.0, -2.0]
