@@ -70,7 +70,8 @@ def test_displacements_carry_their_geometry(lattice):
 def test_layouts_put_fields_side_by_side():
     observables = (record.Energy(), record.SiteMagnetisation(), record.Operator("mine", (Term.product(("Sz",), (0,)),)))
     layout = record.layout(RING, observables, TimeGrid([0.0, 1.0]))
-    assert [(f.name, f.offset, f.size) for f in layout.fields] == [("energy", 0, 1), ("site_magnetisation", 1, 12), ("mine", 13, 1)]  # fmt: skip
+    places = {f.name: (f.offset, f.size) for f in layout.fields}
+    assert places == {"energy": (0, 1), "site_magnetisation": (1, 12), "mine": (13, 1)}
     assert (layout.width, layout.rows, layout.times, layout.levels) == (14, 2, (0.0, 1.0), 0)
     assert layout.channels == ("decay", "dephasing")
     steady = record.layout(RING, observables, SteadyState(5.0, 8.0, 0.5))
@@ -147,8 +148,8 @@ def test_specs_of_operators_tell_them_apart():
         ),
         (
             {"operators": {"up": [{"operators": ["S+"], "sites": [1]}]}},
-            "`up` must be Hermitian, but its part on sites [1] is not; record the Hermitian and the anti-Hermitian part "
-            "as two operators",
+            "`up` must be Hermitian, but its part on sites [1] is not; record the Hermitian and the anti-Hermitian "
+            "part as two operators",
         ),
     ],
 )
@@ -161,9 +162,9 @@ def test_bad_sections(record_, message):
 @pytest.mark.parametrize(
     "name",
     [
-        "", "a b", "1a", "a-b", 3, None, "count", "jumps", "status", "operators", "magnetisation", "time", "block", "point",
-        "component", "displacement", "distance", "pairs", "m", "model", "lattice", "burn_in", "seed", "x_m2", "x_raw",
-        "x_batch_m2", "batch_count",
+        "", "a b", "1a", "a-b", 3, None, "count", "jumps", "status", "operators", "magnetisation", "time", "block",
+        "point", "component", "displacement", "distance", "pairs", "m", "model", "lattice", "burn_in", "seed", "x_m2",
+        "x_raw", "x_batch_m2", "batch_count",
     ],
     ids=repr,
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Do 95 % intervals cover the exact value 95 % of the time? Over 400 small ensembles, on a grid and in the steady state.
+"""Do 95 % intervals cover the exact value 95 % of the time? 400 small ensembles, on a grid and in the steady state.
 
 False alarms: each count of covered ensembles is binomial and called wrong at p < 1e-4 / 12.
 """
@@ -33,7 +33,7 @@ GRIDS = {
 
 @cache
 def ensembles(mode):
-    """Pooled mean and m2 (ensembles, T, width) of blocks of consecutive trajectories, and their exact means (T, width)."""
+    """Pooled mean and m2 (ensembles, T, width) of blocks of trajectories, and their exact means (T, width)."""
     grid = GRIDS[mode]
     compiled = QuantumJump().compile(MODEL, START, grid, OBSERVABLES)
     blocks = [compiled.run_block(3, k * BLOCK, BLOCK) for k in range(ENSEMBLES * BLOCKS)]

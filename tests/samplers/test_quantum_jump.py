@@ -283,7 +283,7 @@ def test_settings_are_written_out(tolerance):
 
 
 def test_other_input_that_is_refused():
-    with pytest.raises(InputError, match="`sampler.precision` must be 'double', but 'single' was given"):
+    with pytest.raises(InputError, match=r"`sampler.precision` must be 'double', but 'single' was given"):
         QuantumJump(precision="single")
     with pytest.raises(
         UnsupportedError, match=r"the model must have at most 2\^28 basis states for quantum jumps, but"
