@@ -121,9 +121,15 @@ def test_random_operators_on_small_tiles(register, tile):
     ],
     ids=["spin 1/2", "spin 1", "spin 3/2", "mixed", "wide sites", "a site wider than a tile"],
 )
-def test_more_than_one_tile(dimensions, operators):
+def test_more_than_one_tile(dimensions, operators, monkeypatch):
+    monkeypatch.setattr(operator_bank, "TILE", 512)
     assert np.prod(dimensions) > operator_bank.TILE
     check(Register(dimensions, operators, 11))
+
+
+def test_more_than_one_tile_of_the_usual_size():
+    assert operator_bank.TILE < 2**14
+    check(Register((2,) * 14, (((13, 0), (12,), (5, 13)), ((12, 13, 1), (3, 11)), ((2, 7, 13),)), 11))
 
 
 @given(registers(largest=60))

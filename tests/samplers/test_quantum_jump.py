@@ -19,6 +19,7 @@ from trajsim.initial import Configuration, Haar, Product, RandomProduct
 from trajsim.lattice import Lattice
 from trajsim.model import SpinModel, local_jump
 from trajsim.samplers import operator_bank
+from trajsim.terms import field
 
 ALARM = 1e-4
 TIMES = TimeGrid([0.0, 0.7, 3.0])
@@ -167,16 +168,17 @@ def test_size_of_the_tiles_changes_rounding_only(monkeypatch):
     np.testing.assert_allclose(first.raw, second.raw, atol=1e-6)
 
 
-def test_more_than_one_tile_against_product_solutions():
+def test_more_than_one_tile_against_product_solutions(monkeypatch):
     """Ten spins that do not interact, 1024 amplitudes: every site follows its own Bloch equations.
 
     False alarms: 1e-4 over 60 numbers, Student's t, n = 300.
     """
+    monkeypatch.setattr(operator_bank, "TILE", 256)
     sites = np.arange(10)
     omega, gamma = 0.5 + 0.2 * sites, 0.4 + 0.1 * sites
     model = SpinModel.on(
         10,
-        catalog.field(10, np.stack([omega, 0.1 * sites, -0.3 * np.ones(10)], axis=1)),
+        field(10, np.stack([omega, 0.1 * sites, -0.3 * np.ones(10)], axis=1)),
         [local_jump("S-", int(i), gamma[i], f"decay {i}") for i in sites],
     )
     assert model.hilbert_dimension > operator_bank.TILE
