@@ -176,6 +176,16 @@ def test_jump_times_keep_their_promise(name):
     assert slope == pytest.approx(1.0, abs=0.15)
 
 
+@pytest.mark.parametrize("tolerance", [1e-2, 1e-3, 1e-4, 1e-6])
+@pytest.mark.parametrize("below", [1e-6, 1e-4, 1e-2])
+def test_jump_times_after_a_dark_start(below, tolerance):
+    # 1 - |psi|^2 = (omega^2 gamma / 12) t^3: the slope is nowhere near its average over the step
+    found = Trajectory(DRIVEN, start(DRIVEN), tolerance, threshold=1.0 - below).to_next_jump()
+    exact = brentq(lambda t: survival(DRIVEN, start(DRIVEN), [t])[0] - (1.0 - below), 0.0, 1.0, xtol=1e-14, rtol=1e-14)
+    assert exact == pytest.approx((12 * below / 4.0) ** (1 / 3), rel=0.2)
+    assert abs(found - exact) <= tolerance
+
+
 def test_the_waiting_time_of_a_decaying_spin_is_exponential():
     model = SpinModel.on(1, drive(1, (0.0, 0.0, 3.0)), [local_jump("S-", 0, 2.5)])
     times = [
