@@ -41,8 +41,13 @@ def plot_mean(result: xr.Dataset) -> Figure:
 
 
 def plot_correlation(result: xr.Dataset) -> Figure:
-    """Against distance, one panel for each pair of components; on site zero C is the local moment."""
-    return _figure(_by_distance(result), "distance", panel="pair", zero=True)
+    """Against distance, one panel for each pair of components, without distance zero.
+
+    There C is the local moment, a constant for S = 1/2, which would dwarf the rest.
+    """
+    ordered = _by_distance(result)
+    apart = ordered["distance"].values > 0
+    return _figure(ordered.isel(displacement=apart) if apart.any() else ordered, "distance", panel="pair", zero=True)
 
 
 def plot_pair_correlation(result: xr.Dataset) -> Figure:

@@ -127,6 +127,7 @@ def table(result: xr.Dataset, limit: int | None = 40) -> Table:
     caption = Text("\n".join(rest), style="table.caption", overflow="fold")
     out = Table(title=Text(title, style="table.title"), caption=caption, title_justify="left", caption_justify="left")
     hidden = {"value", "standard_error", "lower", "upper", "count", "failed", "blocks", "distance", "pairs"}
+    hidden |= {f"{key}_{axis}" for key in ("displacement_vector", "wave_vector") for axis in range(3)}  # in the label
     extra = [key for key in (shown[0] if shown else {}) if key not in hidden]
     numbers = [key for key in extra if key in result.data_vars]
     labels = [key for key in extra if key not in numbers]
@@ -147,8 +148,11 @@ def _short(value: Any) -> str:
 
 
 def with_error(value: float, error: float) -> str:
-    """A number with its standard error in units of the last two digits: 0.1234(56); without one as it is."""
-    if not math.isfinite(value) or not math.isfinite(error) or error <= 0:
+    """A number with its standard error in units of the last two digits: 0.1234(56); without one as it is.
+
+    An error at the level of rounding is none: the value is the same in every trajectory.
+    """
+    if not math.isfinite(value) or not math.isfinite(error) or error <= 1e-13 * abs(value):
         return f"{value:.6g}"
     decimals = 1 - math.floor(math.log10(float(f"{error:.1e}")))  # rounded to two digits first: 0.0997 is 0.10
     if decimals <= 0:

@@ -1,3 +1,5 @@
+"""Settings of all tests: one thread, and property tests that draw the same examples in every run."""
+
 from __future__ import annotations
 
 import os
@@ -9,8 +11,10 @@ for library in ("OPENBLAS", "OMP", "MKL"):
     os.environ.setdefault(f"{library}_NUM_THREADS", "1")
 sys.path.insert(0, str(Path(__file__).parent))  # the helpers beside the tests, in any import mode
 
-from hypothesis import settings  # noqa: E402 - after the threads are set
+from hypothesis import HealthCheck, settings  # noqa: E402 - after the threads are set
 
-# the same examples in every run: a red test is a bug, not bad luck
-settings.register_profile("fixed", derandomize=True, deadline=None, print_blob=True)
-settings.load_profile("fixed")
+# a red test is a bug, not bad luck and not a loaded machine
+settings.register_profile(
+    "reproducible", derandomize=True, deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("reproducible")

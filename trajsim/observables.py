@@ -148,7 +148,7 @@ class Correlation(Observable):
             "pair": list(self.components),
             "displacement": list(lattice.displacement_labels),
         }
-        description = "raw correlation Re <S^a_i S^b_j> at displacement j - i"
+        description = "raw correlation <S^a_i S^b_j>"
         return Field(self.name, ("pair", "displacement"), coords, "hbar^2", description, auxiliary=auxiliary)
 
 
@@ -168,7 +168,7 @@ class PairCorrelation(Observable):
         sites = list(range(model.n_sites))
         coords: dict[str, list[Any]] = {"pair": list(self.components), "site": sites, "other_site": sites}
         dims = ("pair", "site", "other_site")
-        return Field(self.name, dims, coords, "hbar^2", "raw correlation Re <S^a_i S^b_j>")
+        return Field(self.name, dims, coords, "hbar^2", "raw correlation <S^a_i S^b_j>")
 
 
 @dataclass(frozen=True)

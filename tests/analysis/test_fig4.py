@@ -44,12 +44,20 @@ def dataset(synthetic: SimpleNamespace) -> xr.Dataset:
 
 def test_report_says_what_must_be_seen(fig4: ModuleType, dataset: xr.Dataset) -> None:
     text = fig4.report(dataset)
-    assert "all positive: True" in text
-    assert "alternating, negative at odd d: True" in text
-    assert "even d positive: True" in text
+    assert text.count("signs as stated where |C| > 2 errors: True") == 5
+    assert "errors: False" not in text
     assert "at k = 0.375 pi (period 5.33)" in text.split("next")[0]
     assert "xx - yy at most" in text
     assert "steady state: mean over" in text
+
+
+def test_report_says_when_a_sign_is_wrong(fig4: ModuleType, dataset: xr.Dataset) -> None:
+    turned = dataset.assign_coords({"model.Jx": ("point", [-2.0, 2.0, 4.0, 1.0])})
+    assert fig4.report(turned).count("signs as stated where |C| > 2 errors: False") == 2
+
+
+def test_a_value_that_vanishes_in_every_trajectory_is_zero(fig4: ModuleType) -> None:
+    np.testing.assert_array_equal(fig4.z_scores(np.array([0.0, 1e-17, 0.4]), np.array([0.0, 1e-18, 0.1])), [0, 0, 4])
 
 
 def test_figure_has_two_panels_in_pauli_matrices(

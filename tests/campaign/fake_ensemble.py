@@ -28,6 +28,7 @@ class Model:
     strength: float
     lattice: None = None
     n_sites: int = 1
+    spins: tuple[float, ...] = (0.5,)
 
     @property
     def hash(self) -> str:

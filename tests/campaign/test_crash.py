@@ -37,15 +37,15 @@ def finished(path: Path, text: str) -> Path:
 
 
 def test_killed_before_any_step_on_disk_and_resumed(tmp_path: Path) -> None:
-    """Every 9th of about 175 steps; the program tries all of them when it is called with FIRST STRIDE = 1 1."""
+    """Every 13th of about 175 steps; the program tries all of them when it is called with FIRST STRIDE = 1 1."""
     file = write(tmp_path / "c.toml", campaign(trajectories=8, strengths=[1.0, 2.0]))
-    done = run([sys.executable, str(HERE / "crash_points.py"), str(file), str(tmp_path), "4", "9"])
+    done = run([sys.executable, str(HERE / "crash_points.py"), str(file), str(tmp_path), "4", "13"])
     assert done.returncode == 0, done.stderr
-    assert int(done.stdout) > 12
+    assert int(done.stdout) > 8
 
 
 @pytest.mark.mpi
-@pytest.mark.parametrize(("number", "kills"), [(1, 3), (2, 2), (3, 1)])
+@pytest.mark.parametrize(("number", "kills"), [(1, 2), (2, 2), (3, 1)])
 def test_sigkill_of_the_whole_job_at_random_moments(number: int, kills: int, tmp_path: Path) -> None:
     text = campaign(trajectories=400, strengths=[1.0, 2.0], pause=0.0005)
     file, store = write(tmp_path / "c.toml", text), tmp_path / "c.zarr"

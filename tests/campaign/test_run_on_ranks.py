@@ -60,7 +60,7 @@ def test_any_number_of_ranks_gives_the_same_bytes(number: int, by_one: Path) -> 
 
 def test_an_error_on_one_rank_ends_all_with_its_message(tmp_path: Path) -> None:
     file = tmp_path / "bad.toml"
-    file.write_text(campaign(trajectories=400, pause=0.01, fail_at=30, fail_with="input"))
+    file.write_text(campaign(trajectories=80, pause=0.01, fail_at=30, fail_with="input"))
     done = run(ranks(3, fake(file, tmp_path / "bad.zarr")))
     assert done.returncode == 3  # what `connect` was told for this error
     lines = [line for line in done.stderr.splitlines() if "error on rank" in line]
@@ -68,7 +68,7 @@ def test_an_error_on_one_rank_ends_all_with_its_message(tmp_path: Path) -> None:
     assert lines[0].endswith("of 3: `x` must not fail")
     assert "Traceback" not in done.stderr
     # a corrected program goes on
-    file.write_text(campaign(trajectories=40))
+    file.write_text(campaign(trajectories=80))
     assert run(fake(file, tmp_path / "bad.zarr")).returncode == 0
     reference = tmp_path / "good.zarr"
     assert run(fake(file, reference)).returncode == 0

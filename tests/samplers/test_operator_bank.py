@@ -15,7 +15,7 @@ from trajsim.lattice import Lattice
 from trajsim.lowering import LocalOperator, lower_operator
 from trajsim.model import SpinModel, Term, collective_jump, local_jump, pair_jump, spin
 from trajsim.samplers import operator_bank
-from trajsim.samplers.jump_kernel import advance, apply_generator
+from trajsim.samplers.jump_kernel import apply_generator
 from trajsim.samplers.lowering import effective_hamiltonian, lower_generator
 from trajsim.samplers.operator_bank import OperatorBank, apply, expectation, norm_squared, overlap, split_diagonal
 from trajsim.terms import exchange
@@ -261,12 +261,3 @@ def test_channels_are_counted_by_family():
     assert [model.lowered.jumps[c].label for c in range(generator.channels)] == [
         ("decay", "dephasing", "collective_decay")[f] for f in generator.family
     ]
-
-
-def test_all_models_share_one_compiled_kernel():
-    for model in MODELS.values():
-        generator = lower_generator(model, tuple(dict.fromkeys(j.label for j in model.lowered.jumps)))
-        psi = planes(random_state(model.hilbert_dimension, np.random.default_rng(0)))
-        apply_generator(generator, psi, np.empty_like(psi), 1.0)
-    assert len(apply_generator.signatures) == 1
-    assert len(advance.signatures) <= 1

@@ -19,12 +19,15 @@ from trajsim.initial import Configuration, Haar, Product, RandomProduct
 from trajsim.lattice import Lattice
 from trajsim.model import SpinModel, local_jump
 from trajsim.samplers import operator_bank
+from trajsim.samplers.jump_kernel import advance
+from trajsim.samplers.measurement import measure
 from trajsim.terms import field
 
 ALARM = 1e-4
 TIMES = TimeGrid([0.0, 0.7, 3.0])
 WINDOW = SteadyState(burn_in=2.0, duration=4.0, sample_every=0.5)
-XYZ = catalog.dissipative_xyz(Lattice.chain(4), 2.0, 0.3, 1.0, dephasing=0.1)
+RING = Lattice.chain(4)
+XYZ = catalog.dissipative_xyz(RING, 2.0, 0.3, 1.0, dephasing=0.1)
 EVERYTHING = (
     record.SiteMagnetisation(),
     record.Correlation(("xx", "xy")),
@@ -138,6 +141,23 @@ def test_two_processes_draw_the_same_bits():
     ]
     assert digests[0] == digests[1]
     assert len(digests[0]) == 65
+
+
+def test_everything_runs_on_one_compiled_kernel():
+    # a kernel that is compiled anew for some model would cost seconds on every rank
+    compiled().run_block(0, 0, 1)
+    known = [len(kernel.signatures) for kernel in (advance, measure)]
+    closed = SpinModel.on(2)
+    for model in (
+        closed,
+        catalog.gain_loss_chain(2, 1.0, 1.0, 0.6, 0.7, 0.9),
+        catalog.dissipative_heisenberg(RING, 0.3),
+    ):
+        for grid in (TIMES, WINDOW):
+            for initial in (Product("-z"), Haar()):
+                compiled(model, initial, grid, (record.Energy(), record.JumpCounts())).run_block(0, 0, 1)
+    compiled(catalog.driven_xy(Lattice.chain(14), 1.0, 1.0, 1.0), grid=TimeGrid([0.01])).run_block(0, 0, 1)
+    assert [len(kernel.signatures) for kernel in (advance, measure)] == known
 
 
 # the tolerance --------------------------------------------------------------------------------------------

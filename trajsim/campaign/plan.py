@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Hashable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from trajsim.errors import UnsupportedError
 from trajsim.grid import SteadyState, TimeGrid
 
 if TYPE_CHECKING:
@@ -85,10 +87,11 @@ def make_plan(campaign: Campaign, *, budget: float = 10.0, clock: Callable[[], f
             each = _block_bytes(compiled.layout, campaign.block, campaign.raw)
             seconds = None
             if budget > 0:
-                compiled.warm_up()
-                began = clock()
-                seconds = _time_trajectory(point, share, clock)
-                timed += clock() - began
+                with suppress(UnsupportedError):  # too large for this machine: planned here, run elsewhere
+                    compiled.warm_up()
+                    began = clock()
+                    seconds = _time_trajectory(point, share, clock)
+                    timed += clock() - began
             known[size] = PointCost(
                 point,
                 campaign.blocks,
@@ -123,8 +126,11 @@ def _block_bytes(layout: Layout, block: int, raw: bool) -> tuple[int, int]:
     return sum(arrays.values()) + _METADATA_BYTES * (written + 1), 2 * written + 1
 
 
-def _time_trajectory(point: Point, budget: float, clock: Callable[[], float]) -> float:
-    """Seconds of one trajectory, extrapolated in the length of the grid where it would outrun the budget."""
+def _time_trajectory(point: Point, budget: float, clock: Callable[[], float]) -> float | None:
+    """Seconds of one trajectory, extrapolated in the length of the grid where it would outrun the budget.
+
+    None if a piece takes far longer than the budget.
+    """
     seconds = 0.0
     for fraction in _FRACTIONS:
         grid, share = _shortened(point.grid, fraction)
@@ -132,9 +138,20 @@ def _time_trajectory(point: Point, budget: float, clock: Callable[[], float]) ->
             break
         compiled = replace(point, grid=grid).compile()
         began = clock()
-        compiled.run_block(0, 0, 1)
+        if compiled.run_block(0, 0, 1, interrupted=_Deadline(10.0 + 10.0 * budget)) is None:
+            return None
         seconds = (clock() - began) / share
     return seconds
+
+
+class _Deadline:
+    """Comes true when so many seconds have passed."""
+
+    def __init__(self, seconds: float) -> None:
+        self._end = time.monotonic() + seconds
+
+    def __call__(self) -> bool:
+        return time.monotonic() > self._end
 
 
 def _shortened(grid: Grid, fraction: float) -> tuple[Grid, float]:

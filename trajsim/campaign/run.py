@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from trajsim.campaign.block_io import block_path, check_block, remove_block, write_block
 from trajsim.campaign.header import point_path
@@ -20,15 +20,18 @@ from trajsim.campaign.interrupt import Interruption, interruptible
 from trajsim.campaign.lock import Lock
 from trajsim.campaign.provenance import Provenance, begin_run
 from trajsim.campaign.schedule import Outcome, PointPlan, Unit
-from trajsim.campaign.writer import Begun, RunnableCampaign, begin
+from trajsim.campaign.writer import Begun, begin
 from trajsim.errors import DamagedStoreError
 from trajsim.mpi import Communicator, Serial
 from trajsim.samplers.protocol import CompiledSampler
 
+if TYPE_CHECKING:
+    from trajsim.campaign.spec import Campaign
+
 __all__ = ["EXIT_INTERRUPTED", "Progress", "RunReport", "run_campaign"]
 
 EXIT_INTERRUPTED = 75  # EX_TEMPFAIL of sysexits.h: the same command again goes on
-_COMPILED_POINTS = 8
+_COMPILED_POINTS = 1  # units come point by point, and the vectors of a large register are all the memory there is
 
 
 class Progress(Protocol):
@@ -62,7 +65,7 @@ class RunReport:
 
 
 def run_campaign(
-    campaign: RunnableCampaign,
+    campaign: Campaign,
     store_path: str | os.PathLike[str],
     communicator: Communicator | None = None,
     progress: Progress | None = None,
@@ -96,7 +99,7 @@ class _Run:
 
     def __init__(
         self,
-        campaign: RunnableCampaign,
+        campaign: Campaign,
         store: Path,
         begun: Begun,
         ranks: Communicator,
@@ -121,8 +124,7 @@ class _Run:
 
         @lru_cache(maxsize=_COMPILED_POINTS)
         def compiled(index: int) -> CompiledSampler:
-            sampler: CompiledSampler = points[index].compile()
-            return sampler
+            return points[index].compile()
 
         self._compiled = compiled
 

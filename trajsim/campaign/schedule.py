@@ -9,37 +9,18 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from trajsim.layout import BlockData, Layout
+from trajsim.layout import BlockData
+from trajsim.statistics import pool, standard_error
 
-__all__ = ["Outcome", "PointPlan", "StoppingRule", "Unit"]
+if TYPE_CHECKING:
+    from trajsim.campaign.target import Target
 
-
-class StoppingRule(Protocol):
-    """What a target says: see `trajsim.campaign.target.Target`."""
-
-    @property
-    def standard_error(self) -> float:
-        """Standard error of the mean at which a point is done."""
-
-    @property
-    def min_trajectories(self) -> int:
-        """Trajectories before the first decision: few of them may agree by chance."""
-
-    @property
-    def min_jumps(self) -> int:
-        """Recorded jumps before the first decision: until one jumps, the sample variance may be exactly zero."""
-
-    @property
-    def round_blocks(self) -> int:
-        """Blocks between two decisions."""
-
-    def locate(self, layout: Layout) -> tuple[slice, int]:
-        """Rows (times) and column of the number in the arrays of a block."""
+__all__ = ["Outcome", "PointPlan", "Unit"]
 
 
 class Unit(NamedTuple):
@@ -82,7 +63,7 @@ class PointPlan:
     blocks: how many to draw, with a target at most.
     """
 
-    def __init__(self, blocks: int, target: StoppingRule | None) -> None:
+    def __init__(self, blocks: int, target: Target | None) -> None:
         self._blocks = blocks
         self._target = target
         self._decided = 0  # blocks 0, ..., decided - 1 are pooled
@@ -121,7 +102,7 @@ class PointPlan:
         n = self._trajectories
         if n < 2 or self._target is None:
             return math.inf
-        return float(np.max(np.sqrt(self._m2 / (n - 1) / n)))
+        return float(np.max(standard_error(self._m2, n)))
 
     @property
     def total(self) -> int:
@@ -134,15 +115,11 @@ class PointPlan:
         return sum(1 for block in self.outcomes if block < self.total)
 
     def _pool(self, block: Outcome) -> None:
-        """Merge the moments of the next block: Chan, Golub and LeVeque, Am. Stat. 37, 242 (1983), Eq. (2.1)."""
+        """Merge the moments of the next block."""
         self._jumps += block.jumps
-        if block.trajectories == 0:
-            return
         before, self._trajectories = self._trajectories, self._trajectories + block.trajectories
         if before == 0:
             self._mean, self._m2 = block.mean, block.m2
             return
-        share = block.trajectories / self._trajectories
-        shift = block.mean - self._mean
-        self._mean = self._mean + share * shift
-        self._m2 = self._m2 + block.m2 + before * share * shift**2
+        counts = [before, block.trajectories]
+        self._mean, self._m2, _ = pool([self._mean, block.mean], [self._m2, block.m2], counts)

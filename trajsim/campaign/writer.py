@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import TYPE_CHECKING, Any
 
 from trajsim import __version__
 from trajsim.campaign.block_io import explained
@@ -29,63 +29,13 @@ from trajsim.campaign.header import (
     write_point,
 )
 from trajsim.campaign.lock import Lock
-from trajsim.campaign.schedule import StoppingRule
 from trajsim.errors import StoreError, StoreMismatchError
-from trajsim.samplers.protocol import CompiledSampler
 
-__all__ = ["Begun", "RunnableCampaign", "RunnablePoint", "begin"]
+if TYPE_CHECKING:
+    from trajsim.campaign.point import Point
+    from trajsim.campaign.spec import Campaign
 
-
-class RunnablePoint(Protocol):
-    """A parameter point, see `trajsim.campaign.point.Point`."""
-
-    @property
-    def coordinates(self) -> dict[str, Any]:
-        """Swept values."""
-
-    @property
-    def model(self) -> Any:
-        """The `SpinModel`."""
-
-    def compile(self) -> CompiledSampler:
-        """Kernels and layout."""
-
-
-class RunnableCampaign(Protocol):
-    """What a run needs of a campaign, see `trajsim.campaign.spec.Campaign`."""
-
-    @property
-    def text(self) -> str:
-        """The file."""
-
-    @property
-    def seed(self) -> int | None:
-        """Root of all streams."""
-
-    @property
-    def trajectories(self) -> int:
-        """Trajectories a point, with a target at most."""
-
-    @property
-    def block(self) -> int:
-        """Trajectories a block."""
-
-    @property
-    def raw(self) -> bool:
-        """Whether the samples of every single trajectory are stored."""
-
-    @property
-    def target(self) -> StoppingRule | None:
-        """When to stop before."""
-
-    def points(self) -> tuple[Any, ...]:
-        """The parameter points."""
-
-    def identity(self, point: Any) -> str:
-        """Hash of all that determines the blocks of a point."""
-
-    def with_seed(self, seed: int) -> Self:
-        """The same with a seed."""
+__all__ = ["Begun", "begin"]
 
 
 @dataclass(frozen=True)
@@ -97,7 +47,7 @@ class Begun:
     lock: Lock
 
 
-def begin(campaign: RunnableCampaign, store: Path) -> Begun:
+def begin(campaign: Campaign, store: Path) -> Begun:
     """Lock the store and make it, or check that it was made for this campaign.
 
     Raises:
@@ -125,7 +75,7 @@ def begin(campaign: RunnableCampaign, store: Path) -> Begun:
         raise
 
 
-def _make(campaign: RunnableCampaign, store: Path) -> tuple[Header, tuple[PointHeader, ...]]:
+def _make(campaign: Campaign, store: Path) -> tuple[Header, tuple[PointHeader, ...]]:
     from trajsim.streams import STREAM_VERSION, draw_seed
 
     seed = draw_seed() if campaign.seed is None else campaign.seed
@@ -140,7 +90,7 @@ def _make(campaign: RunnableCampaign, store: Path) -> tuple[Header, tuple[PointH
     return header, points
 
 
-def _resume(campaign: RunnableCampaign, store: Path) -> tuple[Header, tuple[PointHeader, ...]]:
+def _resume(campaign: Campaign, store: Path) -> tuple[Header, tuple[PointHeader, ...]]:
     from trajsim.streams import STREAM_VERSION
 
     header = read_header(store)
@@ -174,7 +124,7 @@ def _resume(campaign: RunnableCampaign, store: Path) -> tuple[Header, tuple[Poin
     return header, tuple(points)
 
 
-def _describe(campaign: RunnableCampaign, index: int, point: RunnablePoint) -> PointHeader:
+def _describe(campaign: Campaign, index: int, point: Point) -> PointHeader:
     from trajsim.ensemble import point_attributes
 
     coordinates = json.loads(json.dumps(point.coordinates))
@@ -183,7 +133,7 @@ def _describe(campaign: RunnableCampaign, index: int, point: RunnablePoint) -> P
     )
 
 
-def _check_target(campaign: RunnableCampaign, points: Sequence[PointHeader]) -> None:
+def _check_target(campaign: Campaign, points: Sequence[PointHeader]) -> None:
     if campaign.target is not None:
         for point in points:
             campaign.target.locate(point.layout)
@@ -209,7 +159,7 @@ def _mismatch(store: Path, reason: str) -> StoreMismatchError:
     return StoreMismatchError(f"`{store}` holds another ensemble: {reason}; choose another store for it")
 
 
-def _what_differs(store: Path, campaign: RunnableCampaign) -> str:
+def _what_differs(store: Path, campaign: Campaign) -> str:
     """Name the keys in which the campaign differs from the one that was run last."""
     latest = latest_campaign(store)
     try:

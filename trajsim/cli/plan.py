@@ -78,4 +78,6 @@ def execute(arguments: argparse.Namespace) -> int:
             f"time          about {most}{duration(seconds)} on {ranks}, "
             f"from {duration(plan.timed_seconds)} of timing on this machine"
         )
+    elif arguments.seconds > 0:
+        print("time          not known: too large for a short timing on this machine")
     return OK

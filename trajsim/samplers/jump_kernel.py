@@ -20,7 +20,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from trajsim.samplers.operator_bank import FAST, OperatorBank, add_tile, apply, norm_squared, overlap
+from trajsim.samplers.operator_bank import OperatorBank, add_tile, apply, dot, norm_squared, overlap
 from trajsim.samplers.status import NO_CHANNEL, NORM_LOST, OK, STEP_TOO_SMALL, UNFINISHED
 from trajsim.streams import JUMPS, uniform
 
@@ -70,7 +70,7 @@ _TIME, _THRESHOLD, _STEP, _NORM = Clock()
 _DRAWS, _STEPS, _PRODUCTS, _SAMPLE = Counters()
 
 
-@njit(cache=True, fastmath=FAST)
+@njit(cache=True)
 def _multiply_diagonal(diagonal: Plane, x: Plane, y: Plane, start: int, length: int) -> None:
     """y = diagonal x on one tile."""
     d_re = diagonal[0, start : start + length]
@@ -84,17 +84,16 @@ def _multiply_diagonal(diagonal: Plane, x: Plane, y: Plane, start: int, length: 
         y_im[k] = d_re[k] * x_im[k] + d_im[k] * x_re[k]
 
 
-@njit(cache=True, fastmath=FAST)
+@njit(cache=True)
 def _scale_and_norm(y: Plane, start: int, length: int, factor: float) -> float:
     """y *= factor on one tile; returns the norm squared of the tile."""
     y_re = y[0, start : start + length]
     y_im = y[1, start : start + length]
-    total = 0.0
-    for k in range(length):
-        y_re[k] *= factor
-        y_im[k] *= factor
-        total += y_re[k] * y_re[k] + y_im[k] * y_im[k]
-    return total
+    if factor != 1.0:
+        for k in range(length):
+            y_re[k] *= factor
+            y_im[k] *= factor
+    return dot(y_re, y_re) + dot(y_im, y_im)
 
 
 @njit(cache=True)
@@ -110,7 +109,7 @@ def apply_generator(generator: Generator, x: Plane, y: Plane, factor: float) -> 
     return total
 
 
-@njit(cache=True, fastmath=FAST)
+@njit(cache=True)
 def _add_rotated(out_re: Any, out_im: Any, v_re: Any, v_im: Any, re: float, im: float) -> None:
     """out += (re + i im) v where one of re, im is zero."""
     if im == 0.0:
@@ -224,7 +223,7 @@ def _locate(
     return guess
 
 
-@njit(cache=True, fastmath=FAST)
+@njit(cache=True)
 def _copy_scaled(y: Plane, x: Plane, factor: float) -> None:
     for plane in range(2):
         for k in range(x.shape[1]):

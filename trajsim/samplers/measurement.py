@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from trajsim import observables as obs
 from trajsim.operators import spin_matrices
-from trajsim.samplers.operator_bank import FAST, OperatorBank, apply, expectation, overlap
+from trajsim.samplers.operator_bank import OperatorBank, apply, expectation, overlap
 
 if TYPE_CHECKING:
     from trajsim.layout import Layout
@@ -211,7 +211,7 @@ def _digit_sums(dimensions: Sequence[int]) -> NDArray[np.int32]:
     return sums
 
 
-@njit(cache=True, fastmath=FAST)
+@njit(cache=True)
 def _site_real(x: Any, y: Any, matrix: NDArray[np.float64], d: int, stride: int) -> None:
     """y = (matrix on one site) x, one plane, added to y."""
     for start in range(0, x.shape[0], d * stride):

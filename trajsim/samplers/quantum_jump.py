@@ -10,6 +10,7 @@ normalised. Dalibard, Castin, Moelmer, PRL 68, 580 (1992); Plenio, Knight, RMP 7
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -148,14 +149,24 @@ class CompiledQuantumJump:
             moments.add(*outcome)
         return moments.finish()
 
+    def _vectors(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Taylor vectors and scratch, made once. Raises UnsupportedError if this machine has not enough memory."""
+        if self._memory is None:
+            there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+            if self.memory_bytes > there:
+                raise UnsupportedError(
+                    f"the model must fit into memory, but a trajectory of {self.model.hilbert_dimension} basis states "
+                    f"needs {self.memory_bytes / 2**30:.3g} GiB and this machine has {there / 2**30:.3g} GiB"
+                )
+            dimension = self.model.hilbert_dimension
+            self._memory = (np.empty((MAX_ORDER + 1, 2, dimension)), np.empty((2, 2, dimension)))
+        return self._memory
+
     def _trajectory(
         self, key: np.uint64, index: int, times: NDArray[np.float64], interrupted: Callable[[], bool]
     ) -> tuple[int, NDArray[np.float64], NDArray[np.int64]] | None:
         """Status, samples (times, width) and jump counts of one trajectory."""
-        if self._memory is None:
-            dimension = self.model.hilbert_dimension
-            self._memory = (np.empty((MAX_ORDER + 1, 2, dimension)), np.empty((2, 2, dimension)))
-        vectors, work = self._memory
+        vectors, work = self._vectors()
         trajectory = np.uint64(index)
         psi = self._fixed
         if psi is None:
