@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,7 +16,6 @@ from trajsim.errors import InputError
 from trajsim.grid import SteadyState, TimeGrid
 from trajsim.initial import Product
 from trajsim.lattice import Lattice
-from trajsim.layout import BlockData
 from trajsim.model import SpinModel, Term
 from trajsim.samplers.status import NORM_LOST
 
@@ -129,10 +129,8 @@ def test_a_seed_is_drawn_and_reported():
 def test_failed_trajectories_are_counted_and_kept_out():
     compiled = QuantumJump().compile(MODEL, START, TIMES, (record.Energy(),))
     good = compiled.run_block(1, 0, 4, keep_raw=True)
-    bad = BlockData(
-        good.mean * np.nan, good.m2 * np.nan, np.full(4, NORM_LOST, np.int8), good.jumps, good.batch_m2, good.batch_count,
-        good.raw * np.nan,
-    )  # fmt: skip
+    lost = np.full(4, NORM_LOST, np.int8)
+    bad = replace(good, mean=good.mean * np.nan, m2=good.m2 * np.nan, raw=good.raw * np.nan, status=lost)
     data = ensemble.to_dataset(compiled.layout, [(0, good), (5, bad)], {})
     assert data["block"].values.tolist() == [0, 5]
     assert data["count"].values.tolist() == [4, 0]

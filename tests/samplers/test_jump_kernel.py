@@ -21,7 +21,7 @@ from trajsim.grid import TimeGrid
 from trajsim.initial import Configuration, Product
 from trajsim.lattice import Lattice
 from trajsim.model import SpinModel, Term, local_jump, pair_jump
-from trajsim.samplers import status
+from trajsim.samplers import operator_bank, status
 from trajsim.samplers.jump_kernel import MAX_ORDER, Clock, Counters, advance
 from trajsim.samplers.lowering import lower_generator
 from trajsim.terms import exchange
@@ -122,9 +122,10 @@ def test_no_jump_evolution_keeps_its_promise(name, time):
     assert products == sorted(products)
 
 
-def test_no_jump_evolution_of_more_than_one_tile():
-    model = catalog.dissipative_xyz(Lattice.chain(10), 2.0, 0.4, 1.0)  # 1024 amplitudes
-    psi = random_state(1024, np.random.default_rng(4))
+def test_no_jump_evolution_of_more_than_one_tile(monkeypatch):
+    monkeypatch.setattr(operator_bank, "TILE", 64)
+    model = catalog.dissipative_xyz(Lattice.chain(9), 2.0, 0.4, 1.0)
+    psi = random_state(512, np.random.default_rng(4))
     exact = expm(-0.5j * effective(model)) @ psi
     trajectory = Trajectory(model, psi, 1e-9)
     assert trajectory.advance(0.5) == status.OK
@@ -173,6 +174,16 @@ def test_jump_times_keep_their_promise(name):
             assert errors[row, k] <= tolerance * (1.0 + 2.0 * exact / rate)
     slope = np.polyfit(np.log(tolerances), np.log(errors.mean(axis=1)), 1)[0]
     assert slope == pytest.approx(1.0, abs=0.15)
+
+
+@pytest.mark.parametrize("tolerance", [1e-2, 1e-3, 1e-4, 1e-6])
+@pytest.mark.parametrize("below", [1e-6, 1e-4, 1e-2])
+def test_jump_times_after_a_dark_start(below, tolerance):
+    # 1 - |psi|^2 = (omega^2 gamma / 12) t^3: the slope is nowhere near its average over the step
+    found = Trajectory(DRIVEN, start(DRIVEN), tolerance, threshold=1.0 - below).to_next_jump()
+    exact = brentq(lambda t: survival(DRIVEN, start(DRIVEN), [t])[0] - (1.0 - below), 0.0, 1.0, xtol=1e-14, rtol=1e-14)
+    assert exact == pytest.approx((12 * below / 4.0) ** (1 / 3), rel=0.2)
+    assert abs(found - exact) <= tolerance
 
 
 def test_the_waiting_time_of_a_decaying_spin_is_exponential():

@@ -164,9 +164,3 @@ def test_operators_on_sites_that_are_no_spins():
     dipole = 0.3 * np.kron([[0.0, 0.5], [0.5, 0.0]], lower + lower.T)
     exact = [np.vdot(psi, matrix @ psi).real for matrix in (photons, dipole, photons)]
     np.testing.assert_allclose(row, exact, atol=ACCURACY)
-
-
-def test_all_programs_share_one_compiled_kernel():
-    for model in MODELS.values():
-        row_of(model, [record.Energy()], random_state(model.hilbert_dimension, np.random.default_rng(0)))
-    assert len(measure.signatures) == 1

@@ -15,7 +15,7 @@ from trajsim.lattice import Lattice
 from trajsim.lowering import LocalOperator, lower_operator
 from trajsim.model import SpinModel, Term, collective_jump, local_jump, pair_jump, spin
 from trajsim.samplers import operator_bank
-from trajsim.samplers.jump_kernel import advance, apply_generator
+from trajsim.samplers.jump_kernel import apply_generator
 from trajsim.samplers.lowering import effective_hamiltonian, lower_generator
 from trajsim.samplers.operator_bank import OperatorBank, apply, expectation, norm_squared, overlap, split_diagonal
 from trajsim.terms import exchange
@@ -121,9 +121,15 @@ def test_random_operators_on_small_tiles(register, tile):
     ],
     ids=["spin 1/2", "spin 1", "spin 3/2", "mixed", "wide sites", "a site wider than a tile"],
 )
-def test_more_than_one_tile(dimensions, operators):
+def test_more_than_one_tile(dimensions, operators, monkeypatch):
+    monkeypatch.setattr(operator_bank, "TILE", 512)
     assert np.prod(dimensions) > operator_bank.TILE
     check(Register(dimensions, operators, 11))
+
+
+def test_more_than_one_tile_of_the_usual_size():
+    assert operator_bank.TILE < 2**14
+    check(Register((2,) * 14, (((13, 0), (12,), (5, 13)), ((12, 13, 1), (3, 11)), ((2, 7, 13),)), 11))
 
 
 @given(registers(largest=60))
@@ -255,12 +261,3 @@ def test_channels_are_counted_by_family():
     assert [model.lowered.jumps[c].label for c in range(generator.channels)] == [
         ("decay", "dephasing", "collective_decay")[f] for f in generator.family
     ]
-
-
-def test_all_models_share_one_compiled_kernel():
-    for model in MODELS.values():
-        generator = lower_generator(model, tuple(dict.fromkeys(j.label for j in model.lowered.jumps)))
-        psi = planes(random_state(model.hilbert_dimension, np.random.default_rng(0)))
-        apply_generator(generator, psi, np.empty_like(psi), 1.0)
-    assert len(apply_generator.signatures) == 1
-    assert len(advance.signatures) <= 1

@@ -19,11 +19,15 @@ from trajsim.initial import Configuration, Haar, Product, RandomProduct
 from trajsim.lattice import Lattice
 from trajsim.model import SpinModel, local_jump
 from trajsim.samplers import operator_bank
+from trajsim.samplers.jump_kernel import advance
+from trajsim.samplers.measurement import measure
+from trajsim.terms import field
 
 ALARM = 1e-4
 TIMES = TimeGrid([0.0, 0.7, 3.0])
 WINDOW = SteadyState(burn_in=2.0, duration=4.0, sample_every=0.5)
-XYZ = catalog.dissipative_xyz(Lattice.chain(4), 2.0, 0.3, 1.0, dephasing=0.1)
+RING = Lattice.chain(4)
+XYZ = catalog.dissipative_xyz(RING, 2.0, 0.3, 1.0, dephasing=0.1)
 EVERYTHING = (
     record.SiteMagnetisation(),
     record.Correlation(("xx", "xy")),
@@ -139,6 +143,23 @@ def test_two_processes_draw_the_same_bits():
     assert len(digests[0]) == 65
 
 
+def test_everything_runs_on_one_compiled_kernel():
+    # a kernel that is compiled anew for some model would cost seconds on every rank
+    compiled().run_block(0, 0, 1)
+    known = [len(kernel.signatures) for kernel in (advance, measure)]
+    closed = SpinModel.on(2)
+    for model in (
+        closed,
+        catalog.gain_loss_chain(2, 1.0, 1.0, 0.6, 0.7, 0.9),
+        catalog.dissipative_heisenberg(RING, 0.3),
+    ):
+        for grid in (TIMES, WINDOW):
+            for initial in (Product("-z"), Haar()):
+                compiled(model, initial, grid, (record.Energy(), record.JumpCounts())).run_block(0, 0, 1)
+    compiled(catalog.driven_xy(Lattice.chain(14), 1.0, 1.0, 1.0), grid=TimeGrid([0.01])).run_block(0, 0, 1)
+    assert [len(kernel.signatures) for kernel in (advance, measure)] == known
+
+
 # the tolerance --------------------------------------------------------------------------------------------
 
 
@@ -167,16 +188,17 @@ def test_size_of_the_tiles_changes_rounding_only(monkeypatch):
     np.testing.assert_allclose(first.raw, second.raw, atol=1e-6)
 
 
-def test_more_than_one_tile_against_product_solutions():
+def test_more_than_one_tile_against_product_solutions(monkeypatch):
     """Ten spins that do not interact, 1024 amplitudes: every site follows its own Bloch equations.
 
     False alarms: 1e-4 over 60 numbers, Student's t, n = 300.
     """
+    monkeypatch.setattr(operator_bank, "TILE", 256)
     sites = np.arange(10)
     omega, gamma = 0.5 + 0.2 * sites, 0.4 + 0.1 * sites
     model = SpinModel.on(
         10,
-        catalog.field(10, np.stack([omega, 0.1 * sites, -0.3 * np.ones(10)], axis=1)),
+        field(10, np.stack([omega, 0.1 * sites, -0.3 * np.ones(10)], axis=1)),
         [local_jump("S-", int(i), gamma[i], f"decay {i}") for i in sites],
     )
     assert model.hilbert_dimension > operator_bank.TILE

@@ -206,8 +206,9 @@ def _locate(
         if not left < guess < right:
             guess = 0.5 * (left + right)
         f = np.log(max(evaluate(vectors, terms, guess, out, tile), 1e-300) / r)
-        slope = (f_left - f_right) / (right - left)
-        if abs(f) <= tolerance * abs(slope) or right - left <= tolerance:
+        # the smaller slope: after a dark start the norm falls like t^3, far from a straight line
+        slope = min((f_left - f) / (guess - left), (f - f_right) / (right - guess))
+        if abs(f) <= tolerance * slope or right - left <= tolerance:
             break
         if f > 0.0:
             left, f_left = guess, f

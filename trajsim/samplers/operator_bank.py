@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["OperatorBank", "apply", "dot", "expectation", "norm_squared", "overlap", "split_diagonal"]
 
-TILE = 512
+TILE = 4096  # amplitudes: large enough that what a tile costs by itself does not show, small enough for the L2 cache
 
 Plane = NDArray[np.float64]
 
