@@ -21,6 +21,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from trajsim.kernel_cache import renew
+
 if TYPE_CHECKING:
     from trajsim.lowering import LocalOperator
 
@@ -338,3 +340,6 @@ def expectation(bank: OperatorBank, operator: int, x: Plane, work: Plane) -> flo
     """Re <x|O|x>; `work` is overwritten."""
     apply(bank, operator, x, work)
     return overlap(x, work)[0]
+
+
+renew(globals())
