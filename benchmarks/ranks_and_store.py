@@ -26,6 +26,9 @@ Jx = 2.0
 Jy = 0.0
 Jz = 1.0
 
+[sampler]
+method = "quantum_jump"
+
 [initial]
 state = "product"
 axis = "-z"
@@ -45,16 +48,19 @@ magnetisation = ["x", "y", "z"]
 correlation = ["xx", "yy", "zz"]
 """
 
-# about ten seconds of work on one rank each
-WORK = {10: (16.0, 2048, 64), 12: (16.0, 256, 16), 14: (8.0, 96, 4), 16: (4.0, 48, 2), 18: (2.0, 16, 1)}
+# sites -> duration, trajectories, block: some ten to thirty seconds of work on one rank, in blocks of half a second
+WORK = {10: (16.0, 1024, 32), 12: (16.0, 192, 4), 14: (8.0, 96, 2), 16: (4.0, 48, 1), 18: (2.0, 16, 1)}
 
 
-def launcher() -> str:
+def launcher() -> list[str]:
+    """The launcher of this environment, kept on this machine, or that of the system."""
     beside = Path(sys.executable).parent / "mpiexec"
-    found = str(beside) if beside.exists() else shutil.which("mpiexec")
+    if beside.exists():
+        return [str(beside), "-iface", "lo"]
+    found = shutil.which("mpiexec")
     if found is None:
         sys.exit("no mpiexec beside this Python or on the PATH: pip install mpich")
-    return found
+    return [found]
 
 
 def run(campaign: Path, store: Path, ranks: int) -> tuple[float, float, int]:
@@ -62,8 +68,9 @@ def run(campaign: Path, store: Path, ranks: int) -> tuple[float, float, int]:
     shutil.rmtree(store, ignore_errors=True)
     command = [sys.executable, "-m", "trajsim", "run", str(campaign), "--store", str(store)]
     if ranks > 1:
-        command = [launcher(), "-n", str(ranks), *command]
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env={**os.environ, "UCX_TLS": "self,sm"})
+        command = [*launcher(), "-n", str(ranks), *command]
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    subprocess.run(command, check=True, env={**os.environ, "UCX_TLS": "self,sm"}, **quiet)
     records = [json.loads(p.read_text())["attributes"] for p in store.glob("provenance/**/zarr.json")]
     records = [r for r in records if "loop_seconds" in r]
     return (

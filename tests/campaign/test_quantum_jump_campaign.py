@@ -15,11 +15,11 @@ from trajsim.catalog import dissipative_xyz
 
 pytestmark = [pytest.mark.mpi, pytest.mark.timeout(240)]
 
-# D = 1024: two tiles, so that every kind of move is in it
+# 2^13 amplitudes: two tiles, so that every kind of move is in it
 CAMPAIGN = """
 [model]
 name = "dissipative_xyz"
-lattice = {{ kind = "chain", length = 10 }}
+lattice = {{ kind = "chain", length = 13 }}
 Jx = 2.0
 Jy = 0.3
 Jz = 1.0
@@ -31,8 +31,8 @@ method = "quantum_jump"
 state = "random_product"
 
 [steady_state]
-burn_in = 1.0
-duration = 2.0
+burn_in = 0.5
+duration = 1.0
 sample_every = 0.5
 
 [ensemble]
@@ -113,10 +113,10 @@ def test_the_store_holds_what_sample_draws(file: Path, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     stored = trajsim.open(tmp_path / "s.zarr").isel(point=1)
     drawn = trajsim.sample(
-        dissipative_xyz(trajsim.Lattice.chain(10), Jx=-1.0, Jy=0.3, Jz=1.0),
+        dissipative_xyz(trajsim.Lattice.chain(13), Jx=-1.0, Jy=0.3, Jz=1.0),
         trajsim.QuantumJump(),
         initial.RandomProduct(),
-        grid.SteadyState(1.0, 2.0, 0.5),
+        grid.SteadyState(0.5, 1.0, 0.5),
         [
             observables.Magnetisation(("x", "z")),
             observables.Correlation(("xx", "xy")),
