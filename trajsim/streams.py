@@ -19,6 +19,7 @@ import numpy as np
 from numba import njit
 
 from trajsim.errors import InputError
+from trajsim.kernel_cache import renew
 
 __all__ = [
     "INITIAL_STATE",
@@ -102,3 +103,6 @@ def uniform(key: np.uint64, trajectory: np.uint64, purpose: np.uint64, n: np.uin
     )
     bits = (w1 << np.uint64(20)) | (w0 >> np.uint64(12))
     return (np.float64(bits) + 0.5) * 2.0**-52
+
+
+renew(globals())

@@ -20,6 +20,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from trajsim.kernel_cache import renew
 from trajsim.samplers.operator_bank import OperatorBank, add_tile, apply, dot, norm_squared, overlap
 from trajsim.samplers.status import NO_CHANNEL, NORM_LOST, OK, STEP_TOO_SMALL, UNFINISHED
 from trajsim.streams import JUMPS, uniform
@@ -299,3 +300,6 @@ def advance(
         counters[_DRAWS] += 2
         clock[_NORM] = norm_squared(psi)
     return OK
+
+
+renew(globals())

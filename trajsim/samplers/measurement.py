@@ -18,6 +18,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from trajsim import observables as obs
+from trajsim.kernel_cache import renew
 from trajsim.operators import spin_matrices
 from trajsim.samplers.operator_bank import OperatorBank, apply, expectation, overlap
 
@@ -312,3 +313,6 @@ def measure(
     if program.jumps_at >= 0:
         for f in range(jumps.shape[0]):
             row[program.jumps_at + f] = jumps[f]
+
+
+renew(globals())

@@ -7,8 +7,8 @@ operator is a short list of moves
 
     y[tile] += value * move(x[source tile]),
 
-where `move` is the identity (the operator touches high sites only: one contiguous axpy) or shifts amplitudes
-between digits of low sites. Any local dimension, any number of sites a term, no index tables of the size of the
+where `move` shifts runs of amplitudes between digits of low sites (one run as long as the tile if the operator
+touches high sites only). Any local dimension, any number of sites a term, no index tables of the size of the
 vector. Vectors are two planes, shape (2, dimension): real parts, imaginary parts.
 """
 
@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
+
+from trajsim.kernel_cache import renew
 
 if TYPE_CHECKING:
     from trajsim.lowering import LocalOperator
@@ -38,7 +40,7 @@ class OperatorBank(NamedTuple):
     part_table (p,): which row of `rows` tells the local row of a tile for this part; rows (tables, tiles).
     part_start (p,): first entry of `row_start` for the part; row_start: moves of local row r are
     row_start[part_start + r] .. row_start[part_start + r + 1].
-    source (m,): tile offset to the source; value_re, value_im (m,); low (m,): low move, -1 for the identity.
+    source (m,): tile offset to the source; value_re, value_im (m,); low (m,): which low move.
     low_to, low_from: digit offsets of a low move; low_run: contiguous amplitudes; low_bases: where the bases begin.
     bases: starts of the runs, relative to the tile.
     """
@@ -146,9 +148,6 @@ class _Builder:
             for column in range(high_size):
                 block = blocks[row, :, column, :]
                 source = int(high_offsets[column] - high_offsets[row])
-                if not low:
-                    self._add(source, complex(block[0, 0]), -1)
-                    continue
                 for to in range(low_size):
                     for origin in range(low_size):
                         if block[to, origin] != 0:
@@ -170,15 +169,16 @@ class _Builder:
 
     def _low_move(self, low: tuple[int, ...], to: int, origin: int) -> int:
         key = (low, to, origin)
+        run = int(self.strides[low[0]]) if low else self.tile
         if key not in self.low_moves:
             if low not in self.base_lists:
                 self.base_lists[low] = len(self.bases)
-                starts = np.arange(0, self.tile, self.strides[low[0]], dtype=np.int64)
+                starts = np.arange(0, self.tile, run, dtype=np.int64)
                 for site in low:
                     starts = starts[starts // self.strides[site] % self.dimensions[site] == 0]
                 self.bases.append(starts)
             self.low_moves[key] = len(self.low_arrays)
-            self.low_arrays.append((to, origin, int(self.strides[low[0]]), self.base_lists[low]))
+            self.low_arrays.append((to, origin, run, self.base_lists[low]))
         return self.low_moves[key]
 
 
@@ -205,89 +205,40 @@ def split_diagonal(
 
 
 @njit(cache=True)
-def _add_scaled(y: Any, x: Any, factor: float) -> None:
-    """y += factor x, one plane; slices rather than offsets, or the loop is not vectorised."""
-    for k in range(y.shape[0]):
-        y[k] += factor * x[k]
-
-
-@njit(cache=True)
-def _axpy(y: Plane, x: Plane, to: Any, origin: Any, length: Any, re: float, im: float) -> None:
-    """y[:, to:] += (re + i im) x[:, origin:] over `length` amplitudes."""
-    y_re = y[0, to : to + length]
-    y_im = y[1, to : to + length]
-    x_re = x[0, origin : origin + length]
-    x_im = x[1, origin : origin + length]
-    if re != 0.0:
-        _add_scaled(y_re, x_re, re)
-        _add_scaled(y_im, x_im, re)
-    if im != 0.0:
-        _add_scaled(y_re, x_im, -im)
-        _add_scaled(y_im, x_re, im)
-
-
-@njit(cache=True)
-def _add_runs(y: Any, x: Any, to: Any, origin: Any, bases: Any, run: Any, factor: float) -> None:
+def _add_runs(y: Any, x: Any, to: Any, origin: Any, bases: Any, first: Any, last: Any, run: Any, factor: float) -> None:
     """y[to + base + k] += factor x[origin + base + k], one plane; unsigned, or every index is checked for its sign."""
     if run == np.uint64(1):
-        for base in bases:
+        for b in range(first, last):
+            base = bases[b]
             y[to + base] += factor * x[origin + base]
     else:
-        for base in bases:
+        for b in range(first, last):
+            base = bases[b]
             for k in range(run):
                 y[to + base + k] += factor * x[origin + base + k]
-
-
-@njit(cache=True)
-def _scatter(
-    y: Plane,
-    x: Plane,
-    start: int,
-    source: int,
-    length: int,
-    to: Any,
-    origin: Any,
-    bases: Any,
-    run: Any,
-    re: float,
-    im: float,
-) -> None:
-    """As `_axpy` for runs of amplitudes that begin at to + base and origin + base within a tile."""
-    y_re = y[0, start : start + length]
-    y_im = y[1, start : start + length]
-    x_re = x[0, source : source + length]
-    x_im = x[1, source : source + length]
-    if re != 0.0:
-        _add_runs(y_re, x_re, to, origin, bases, run, re)
-        _add_runs(y_im, x_im, to, origin, bases, run, re)
-    if im != 0.0:
-        _add_runs(y_re, x_im, to, origin, bases, run, -im)
-        _add_runs(y_im, x_re, to, origin, bases, run, im)
 
 
 @njit(cache=True)
 def add_tile(bank: OperatorBank, operator: int, x: Plane, y: Plane, tile: int) -> None:
     """y += O x on one tile of y, for the operator O of that number; x and y of shape (2, dimension)."""
     start = tile * bank.tile
+    y_re, y_im, x_re, x_im = y[0], y[1], x[0], x[1]
     for part in range(bank.first_part[operator], bank.first_part[operator + 1]):
         row = bank.part_start[part] + np.int64(bank.rows[bank.part_table[part], tile])
         for move in range(bank.row_start[row], bank.row_start[row + 1]):
-            origin = start + bank.source[move] * bank.tile
+            low = bank.low[move]
+            to = np.uint64(start) + bank.low_to[low]
+            origin = np.uint64(start + bank.source[move] * bank.tile) + bank.low_from[low]
+            first, last = bank.low_bases[low, 0], bank.low_bases[low, 1]
+            run = bank.low_run[low]
             re = bank.value_re[move]
             im = bank.value_im[move]
-            low = bank.low[move]
-            if low < 0:
-                _axpy(y, x, start, origin, bank.tile, re, im)
-                continue
-            bases = bank.bases[bank.low_bases[low, 0] : bank.low_bases[low, 1]]
-            run = bank.low_run[low]
-            if run < np.uint64(64):
-                _scatter(y, x, start, origin, bank.tile, bank.low_to[low], bank.low_from[low], bases, run, re, im)
-                continue
-            to = start + np.int64(bank.low_to[low])
-            origin += np.int64(bank.low_from[low])
-            for base in bases:
-                _axpy(y, x, to + np.int64(base), origin + np.int64(base), np.int64(run), re, im)
+            if re != 0.0:
+                _add_runs(y_re, x_re, to, origin, bank.bases, first, last, run, re)
+                _add_runs(y_im, x_im, to, origin, bank.bases, first, last, run, re)
+            if im != 0.0:
+                _add_runs(y_re, x_im, to, origin, bank.bases, first, last, run, -im)
+                _add_runs(y_im, x_re, to, origin, bank.bases, first, last, run, im)
 
 
 @njit(cache=True)
@@ -338,3 +289,6 @@ def expectation(bank: OperatorBank, operator: int, x: Plane, work: Plane) -> flo
     """Re <x|O|x>; `work` is overwritten."""
     apply(bank, operator, x, work)
     return overlap(x, work)[0]
+
+
+renew(globals())
