@@ -12,10 +12,12 @@ import json
 import os
 import re
 import shutil
+import tempfile
 import uuid
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -84,23 +86,12 @@ def write_block(
     Raises:
         StoreError: the disk is full, read-only or gone; nothing is committed.
     """
-    import zarr
-    from zarr.storage import LocalStore
-
     path = block_path(point, index)
     arrays = data.arrays()
     check_lock()
     with explained("write", path):
         for name, array in arrays.items():
-            # One store an array: from a common one zarr also creates the parents, that is the marker.
-            zarr.create_array(
-                LocalStore(path / name),
-                data=np.ascontiguousarray(array),
-                chunks=array.shape,
-                compressors=None,  # random mantissas do not compress
-                fill_value=np.nan if array.dtype.kind == "f" else -1,
-                chunk_key_encoding={"name": "default", "separator": "."},  # "c.0.0": no directories in between
-            )
+            _write_array(path / name, array)
         marker = _describe(identity, first, data)
         check_lock()
         write_group(path, {"complete": True, **asdict(marker)})
@@ -176,17 +167,49 @@ def remove_block(path: Path) -> None:
             shutil.rmtree(path)
 
 
+@lru_cache(maxsize=256)
+def _array_node(shape: tuple[int, ...], dtype: str) -> bytes:
+    """Metadata of an array of one uncompressed chunk, as zarr writes it."""
+    import zarr
+    from zarr.storage import LocalStore
+
+    with tempfile.TemporaryDirectory() as folder:
+        zarr.create_array(
+            LocalStore(folder),
+            shape=shape,
+            dtype=dtype,
+            chunks=shape,
+            compressors=None,  # random mantissas do not compress
+            fill_value=np.nan if np.dtype(dtype).kind == "f" else -1,
+            chunk_key_encoding={"name": "default", "separator": "."},  # "c.0.0": no directories in between
+        )
+        return (Path(folder) / _NODE).read_bytes()
+
+
+def _write_array(path: Path, array: NDArray[Any]) -> None:
+    """Write an array of one uncompressed chunk; through zarr it takes far longer, for the same bytes."""
+    path.mkdir(parents=True, exist_ok=True)
+    little = np.ascontiguousarray(array).astype(array.dtype.newbyteorder("<"), copy=False)
+    _write_file(path / ".".join(["c", *("0" for _ in array.shape)]), little.data)
+    _write_file(path / _NODE, _array_node(array.shape, array.dtype.name))
+
+
+def _write_file(path: Path, data: bytes | memoryview) -> None:
+    """Write a whole file in one atomic step."""
+    partial = path.with_name(f"{path.name}.{uuid.uuid4().hex}.partial")
+    try:
+        partial.write_bytes(data)
+        os.replace(partial, path)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+
+
 def write_group(path: Path, attributes: Mapping[str, Any]) -> None:
     """Write a Zarr group in one atomic step: its attributes, and their checksum as one more attribute."""
     path.mkdir(parents=True, exist_ok=True)
     node = {"zarr_format": 3, "node_type": "group", "attributes": {**attributes, _SEAL: _seal(attributes)}}
-    partial = path / f"{_NODE}.{uuid.uuid4().hex}.partial"
-    try:
-        partial.write_text(json.dumps(node, indent=2), encoding="utf-8")
-        os.replace(partial, path / _NODE)
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise
+    _write_file(path / _NODE, json.dumps(node, indent=2).encode())
 
 
 def read_attributes(path: Path) -> dict[str, Any]:
