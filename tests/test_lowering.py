@@ -53,6 +53,13 @@ def test_hash_does_not_depend_on_order(terms: list[Term], jumps: list[Jump], ran
     assert model_hash(shuffled, jumbled) == before
 
 
+def test_irrational_elements_do_not_show_how_a_coefficient_was_added_up() -> None:
+    # 0.01 + 0.2 is 0.21000000000000002, and 0.21 times the element of Sx Sx is 0.0742462120245875 to 15 digits
+    whole = [Term((0, 1), None, 0.21, ("Sx", "Sx"))]
+    parts = [Term((0, 1), None, value, ("Sx", "Sx")) for value in (0.01, 0.2)]
+    assert model_hash(whole, []) == model_hash(parts, [])
+
+
 @settings(derandomize=True, deadline=None)
 @given(hermitian_terms(), jump_lists(), st.integers(0, 100))
 def test_hash_does_not_depend_on_splitting_a_term(terms: list[Term], jumps: list[Jump], percent: int) -> None:
