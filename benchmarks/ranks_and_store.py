@@ -48,8 +48,8 @@ magnetisation = ["x", "y", "z"]
 correlation = ["xx", "yy", "zz"]
 """
 
-# sites -> duration, trajectories, block: some ten to thirty seconds of work on one rank, in blocks of half a second
-WORK = {10: (16.0, 1024, 32), 12: (16.0, 288, 8), 14: (8.0, 96, 2), 16: (4.0, 48, 1), 18: (2.0, 16, 1)}
+# sites -> duration, trajectories, block: some ten to thirty seconds of work on one rank, in blocks of about a second
+WORK = {10: (16.0, 1024, 32), 12: (16.0, 288, 8), 14: (8.0, 128, 4), 16: (4.0, 48, 1), 18: (2.0, 16, 1)}
 
 
 def launcher() -> list[str]:
