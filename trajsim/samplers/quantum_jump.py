@@ -22,11 +22,13 @@ from trajsim import observables as obs
 from trajsim import streams
 from trajsim.errors import InputError, UnsupportedError
 from trajsim.layout import BlockData, Layout
+from trajsim.samplers import sectors, simd
 from trajsim.samplers.block import BlockMoments
-from trajsim.samplers.jump_kernel import MAX_ORDER, Clock, Counters, Generator, advance
-from trajsim.samplers.lowering import lower_generator
+from trajsim.samplers.jump_kernel import Clock, Counters, Generator, Space, advance
+from trajsim.samplers.lowering import effective_hamiltonian, lower_generator
 from trajsim.samplers.measurement import Program, compile_program, measure
 from trajsim.samplers.status import OK, UNFINISHED
+from trajsim.samplers.vectors import aligned, padded
 
 if TYPE_CHECKING:
     from trajsim.grid import Grid
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
 __all__ = ["CompiledQuantumJump", "QuantumJump"]
 
 LARGEST_DIMENSION = 2**28
+MAX_ORDER = 14  # of the Taylor series
 # amplitudes times products with H_eff per call of the kernel: a signal is seen after about a second
 _WORK_PER_CALL = 1 << 25
 
@@ -64,8 +67,8 @@ class QuantumJump:
         value = self.tolerance
         if isinstance(value, bool) or not isinstance(value, int | float) or not 1e-13 <= value <= 1e-2:
             raise InputError(f"`sampler.tolerance` must be a number from 1e-13 to 1e-2, but {value!r} was given")
-        if self.precision != "double":
-            raise InputError(f"`sampler.precision` must be 'double', but {self.precision!r} was given")
+        if self.precision not in ("double", "single"):
+            raise InputError(f"`sampler.precision` must be 'double' or 'single', but {self.precision!r} was given")
 
     def to_spec(self) -> dict[str, Any]:
         """As plain data (part of the identity of an ensemble)."""
@@ -109,23 +112,46 @@ class CompiledQuantumJump:
         self.grid = grid
         self.layout: Layout = obs.layout(model, observables, grid)
         self._times = np.asarray(grid.sample_times, dtype=np.float64)
-        self._generator: Generator = lower_generator(model, self.layout.channels)
-        self._program: Program = compile_program(model, observables, self.layout)
         self._fixed = None if initial.random else initial.state(model, lambda _: math.nan)
-        self._memory: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None
+        self._dtype = np.dtype(np.float64 if settings.precision == "double" else np.float32)
+        self._modulus, self._sector = self._charge()
+        self._generator: Generator = lower_generator(model, self.layout.channels, self._modulus, self._dtype)
+        self._program: Program = compile_program(model, observables, self.layout)
+        self._space: Space | None = None
+
+    def _charge(self) -> tuple[int, int]:
+        """Modulus of the charge whose sectors trajectories live in, and the sector they start from."""
+        if self._fixed is None:
+            return 1, 0
+        dimensions = self.model.dimensions
+        operators = [effective_hamiltonian(self.model), *(jump.terms for jump in self.model.lowered.jumps)]
+        modulus = sectors.best_modulus(dimensions, operators)
+        if modulus == 0 and set(dimensions) == {2}:
+            modulus = 2  # bit flips in vector registers outrun the shorter vectors of a U(1) sector
+        while True:
+            sector = sectors.sector_of(dimensions, modulus, self._fixed)
+            if sector is not None:
+                return modulus, sector
+            modulus = 2 if modulus == 0 else 1
 
     @property
     def memory_bytes(self) -> int:
         """Memory of one rank: the vectors of one trajectory and the tables; independent of the ensemble's size."""
-        vectors = self.model.hilbert_dimension * 16 * (MAX_ORDER + 4)
+        vectors = padded(self._amplitudes, self._dtype) * self._dtype.itemsize * (MAX_ORDER + 2)
         tables = sum(
             array.nbytes
-            for group in (self._generator, self._generator.bank, self._program, self._program.bank)
+            for group in (self._generator.operators, self._generator.channels, self._program, self._program.bank)
             for array in group
             if isinstance(array, np.ndarray)
         )
         rows = 4 * self.layout.width * 8 * max(len(self._times), 1)
         return vectors + tables + rows
+
+    @property
+    def _amplitudes(self) -> int:
+        """Of the largest sector."""
+        dimensions = self.model.dimensions
+        return sectors.largest(dimensions, self._modulus)
 
     def warm_up(self) -> None:
         """Compile the kernels, or load them from the cache, by measuring the initial state once."""
@@ -149,24 +175,41 @@ class CompiledQuantumJump:
             moments.add(*outcome)
         return moments.finish()
 
-    def _vectors(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Taylor vectors and scratch, made once. Raises UnsupportedError if this machine has not enough memory."""
-        if self._memory is None:
+    def _memory(self) -> Space:
+        """Vectors and scratch, made once. Raises UnsupportedError if this machine has not enough memory."""
+        if self._space is None:
             there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
             if self.memory_bytes > there:
                 raise UnsupportedError(
                     f"the model must fit into memory, but a trajectory of {self.model.hilbert_dimension} basis states "
                     f"needs {self.memory_bytes / 2**30:.3g} GiB and this machine has {there / 2**30:.3g} GiB"
                 )
+            length = padded(self._amplitudes, self._dtype)
+            block = simd.block_size(self._dtype)
+            self._space = Space(
+                # one block more in a row: at a power of two, rows would compete for the same lines of the cache
+                vectors=aligned((MAX_ORDER + 1, length + block), self._dtype),
+                work=aligned((length,), self._dtype),
+                rates=np.zeros(self._generator.channels.family.size),
+                turns=aligned(((MAX_ORDER + 1) * simd.lane_count(self._dtype),), self._dtype),
+                block=block,
+            )
             dimension = self.model.hilbert_dimension
-            self._memory = (np.empty((MAX_ORDER + 1, 2, dimension)), np.empty((2, 2, dimension)))
-        return self._memory
+            self._planes = np.empty((3, 2, dimension))
+        return self._space
+
+    def _basis(self, sector: int) -> NDArray[np.int64]:
+        if not hasattr(self, "_bases"):
+            self._bases: dict[int, Any] = {}
+        if sector not in self._bases:
+            self._bases[sector] = sectors.basis(self.model.dimensions, self._modulus, sector)
+        return self._bases[sector]
 
     def _trajectory(
         self, key: np.uint64, index: int, times: NDArray[np.float64], interrupted: Callable[[], bool]
     ) -> tuple[int, NDArray[np.float64], NDArray[np.int64]] | None:
         """Status, samples (times, width) and jump counts of one trajectory."""
-        vectors, work = self._vectors()
+        space = self._memory()
         trajectory = np.uint64(index)
         psi = self._fixed
         if psi is None:
@@ -174,19 +217,21 @@ class CompiledQuantumJump:
             psi = self.initial.state(
                 self.model, lambda n: float(streams.uniform(key, trajectory, purpose, np.uint64(n)))
             )
-        vectors[0, 0], vectors[0, 1] = psi.real, psi.imag
+        inside = psi[self._basis(self._sector)]
+        space.vectors[0] = 0.0
+        space.vectors[0, 0 : 2 * len(inside) : 2], space.vectors[0, 1 : 2 * len(inside) : 2] = inside.real, inside.imag
         clock = np.zeros(len(Clock()))
         counters = np.zeros(len(Counters()), dtype=np.int64)
         at, count = Clock(), Counters()
         clock[at.norm] = 1.0
         clock[at.step] = 0.5 * (MAX_ORDER + 1) / max(self._generator.bound, 1e-300)
         # without jumps the norm only drifts by truncation, which must not be taken for a jump
-        if self._generator.channels:
+        if self._generator.channels.family.size:
             clock[at.threshold] = streams.uniform(key, trajectory, np.uint64(streams.JUMPS), np.uint64(0))
         counters[count.draws] = 1
+        counters[count.sector] = self._sector
         jumps = np.zeros(len(self.layout.channels), dtype=np.int64)
         rows = np.full((len(times), self.layout.width), np.nan)
-        rates = np.empty(self._generator.channels)
         slice_ = max(1, _WORK_PER_CALL // self.model.hilbert_dimension)
         for sample, time in enumerate(times):
             status = UNFINISHED
@@ -194,10 +239,14 @@ class CompiledQuantumJump:
                 if interrupted():
                     return None
                 status = advance(
-                    self._generator, vectors, work[0], rates, clock, counters, jumps, key, trajectory,
+                    self._generator, space, clock, counters, jumps, key, trajectory,
                     self.settings.tolerance, time, self.grid.recording_starts, counters[count.products] + slice_,
                 )  # fmt: skip
             if status != OK:
                 return status, rows, jumps
-            measure(self._program, vectors[0], clock[at.norm], jumps, work[0], work[1], rows[sample])
+            self._planes[0] = 0.0
+            basis = self._basis(counters[count.sector])
+            self._planes[0][:, basis] = space.vectors[0, : 2 * len(basis)].reshape(-1, 2).T
+            measure(self._program, self._planes[0], clock[at.norm], jumps, self._planes[1], self._planes[2], rows[sample])
+        self.counters = counters
         return OK, rows, jumps
