@@ -6,8 +6,8 @@ In the z basis a local operator moves amplitudes between configurations that dif
 
 one *move* for each flip mask M: the terms with the same mask are merged, and w_m depends on a few bits of c only. In a
 parity sector site 0 is implied by the others: the configurations in ascending order are numbered by k = c >> 1, and a
-move stays an exclusive or, by M >> 1. With real and imaginary parts interleaved, i w is a move as well: it exchanges the
-two and changes a sign.
+move stays an exclusive or, by M >> 1. With real and imaginary parts interleaved, i w is a move as well: it exchanges
+the two and changes a sign.
 
 The vector is cut into blocks (`trajsim.samplers.simd`). The table `offsets` tells for every block and move where the
 weights of the block begin in `weights`: one vector if they are equal for all vectors of the block, else a whole block.
@@ -37,10 +37,10 @@ class FlipOperators(NamedTuple):
     """Operators 0..n-1 in flat arrays; operator 0 keeps the sector, its diagonal lies apart.
 
     modulus: 2 for parity sectors, 1 for the whole space. size: amplitudes of a sector. blocks: blocks of a sector.
-    flips (n,): whether the operator changes the parity. first, middle (n + 1,): moves first[o] .. middle[o] have weights
-    equal for all vectors of a block, middle[o] .. first[o+1] have not. mask (m,): exclusive or on indices of
-    reals. offsets_at (n,): where the table of an operator begins; offsets [sector, block, move].
-    weights; diagonal (sectors, 2 size) of operator 0.
+    flips (n,): whether the operator changes the parity. first, middle (n + 1,): moves first[o] .. middle[o] have
+    weights equal for all vectors of a block, middle[o] .. first[o+1] have not. mask (m,): exclusive or on indices of
+    reals. offsets_at (n,): where the table of an operator begins; offsets [sector, block, move]. weights.
+    diagonal (sectors, 2 size): of operator 0.
     """
 
     modulus: int
@@ -139,7 +139,8 @@ class _Builder:
     def build(self, operators: Sequence[Sequence[LocalOperator]]) -> FlipOperators:
         if self.blocks < 1:
             raise ValueError("the register must fill a block")
-        flips, first, middle, offsets_at, offsets = [], [0], [], [], []
+        flips, first, middle, offsets_at = [], [0], [], []
+        offsets: list[NDArray[np.int64]] = []
         diagonal = np.zeros((self.modulus, 2 * self.size), dtype=self.dtype)
         for number, operator in enumerate(operators):
             moves = moves_of(operator)
@@ -261,7 +262,7 @@ def flip_size(operators: FlipOperators, sector: int) -> int:
 @njit(cache=True)
 def flip_target(operators: FlipOperators, operator: int, sector: int) -> int:
     """The sector that an operator maps a sector into."""
-    return sector ^ operators.flips[operator]
+    return sector ^ int(operators.flips[operator])
 
 
 @njit(cache=True)
@@ -269,12 +270,10 @@ def flip_configuration(operators: FlipOperators, sector: int, k: int) -> int:
     """Configuration of basis state k: bit i is site i."""
     if operators.modulus == 1:
         return k
-    parity = sector
-    rest = k
-    while rest != 0:
-        rest &= rest - 1
-        parity ^= 1
-    return k << 1 | parity
+    fold = k ^ (k >> 32)
+    for shift in (16, 8, 4, 2, 1):
+        fold ^= fold >> shift
+    return k << 1 | (fold & 1) ^ sector
 
 
 @njit(cache=True)

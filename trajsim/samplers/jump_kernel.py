@@ -26,13 +26,20 @@ from numpy.typing import NDArray
 from trajsim.kernel_cache import renew
 from trajsim.samplers import engine
 from trajsim.samplers.status import NO_CHANNEL, NORM_LOST, OK, STEP_TOO_SMALL, UNFINISHED
-from trajsim.samplers.vectors import add_turned, copy_scaled, expectation_of_diagonal, imaginary_overlap, pick
+from trajsim.samplers.vectors import (
+    add_turned,
+    copy_scaled,
+    expectation_of_diagonal,
+    imaginary_overlap,
+    pick,
+    real_overlap,
+)
 from trajsim.streams import JUMPS, uniform
 
 __all__ = ["Channels", "Clock", "Counters", "Generator", "Space", "advance"]
 
 # beyond the expected time to the next jump a step is likely to be cut: do not step much further
-_LOOK_AHEAD: Final = 1.3
+_LOOK_AHEAD: Final = 1.03
 
 
 class Channels(NamedTuple):
@@ -115,7 +122,15 @@ def _remainder(norm: float, order: int, tau: float, scale: float, bound: float) 
     rho = bound * tau / (order + 1)
     if rho > 0.5:
         return np.inf
-    return norm * (tau / scale) ** order * rho / (1.0 - rho)
+    return float(norm * (tau / scale) ** order * rho / (1.0 - rho))
+
+
+@njit(cache=True, error_model="numpy")
+def _first_root(f: float, rate: float, bend: float) -> float:
+    """The first t with f - rate t + bend t^2 = 0, in the form that does not cancel; where the parabola is lowest if
+    it has none.
+    """
+    return float(2.0 * f / (rate + np.sqrt(max(rate**2 - 4.0 * bend * f, 0.0))))
 
 
 @njit(cache=True, error_model="numpy")
@@ -127,28 +142,33 @@ def _expand(
 
     The proposal equals the step if accuracy has cut it, else it is longer.
     """
-    vectors = space.vectors
+    # bound outside the loop: every array taken out of a tuple counts references, which a short product would notice
+    vectors, turns, operators, bound = space.vectors, space.turns, generator.operators, generator.bound
     size = np.sqrt(norm2)
     tau = scale
-    rate = 0.0
+    rate = slowing = 0.0
     order = 0
     while True:
         order += 1
         x, y = vectors[order - 1][:length], vectors[order][:length]
-        v2 = engine.apply(generator.operators, 0, sector, x, y, scale / order)
+        v2 = engine.apply(operators, 0, sector, x, y, scale / order)
         if order == 1:
-            rate = -2.0 * imaginary_overlap(x, y, length, space.block, space.turns) / (norm2 * scale)
-            if rate * tau > 0.0:
-                tau = min(tau, max(_LOOK_AHEAD * np.log(norm2 / threshold) / rate, 1e-3 * tau))
+            rate = -2.0 * imaginary_overlap(x, y, length, space.block, turns) / (norm2 * scale)
+            slowing = v2 / (norm2 * scale**2)
+        elif order == 2:
+            slowing -= 2.0 * real_overlap(vectors[0][:length], y, length, space.block) / (norm2 * scale**2)
+            jump = _first_root(np.log(norm2 / threshold), rate, slowing - 0.5 * rate**2)
+            if jump > 0.0:
+                tau = min(tau, max(_LOOK_AHEAD * jump, 1e-3 * tau))
         v = np.sqrt(v2)
-        if _remainder(v, order, tau, scale, generator.bound) <= tolerance * tau * size:
+        if _remainder(v, order, tau, scale, bound) <= tolerance * tau * size:
             return tau, order + 1, 1.5 * tau, rate
         if order == vectors.shape[0] - 1 or not np.isfinite(v2):
             break
     # |v_K| tau^K rho / tau ~ tau^K: a few fixed-point passes give the largest step the vectors allow
-    tau = min(tau, 0.49 * (order + 1) / generator.bound)  # rho safely below 1/2
+    tau = min(tau, 0.49 * (order + 1) / bound)  # rho safely below 1/2
     for _ in range(60):
-        excess = _remainder(v, order, tau, scale, generator.bound) / (tolerance * tau * size)
+        excess = _remainder(v, order, tau, scale, bound) / (tolerance * tau * size)
         if excess <= 1.0:
             return tau, order + 1, tau, rate
         tau *= max(0.98 * excess ** (-1.0 / order), 1e-3)
@@ -167,9 +187,7 @@ def _locate(
     left, right = 0.0, tau
     f_left, f_right = np.log(norm2 / r), np.log(max(end2, 1e-300) / r)
     side = 0
-    # f = f_left - rate t + bend t^2, solved in the form that does not cancel
-    bend = (f_right - f_left + rate * tau) / tau**2
-    guess = 2.0 * f_left / (rate + np.sqrt(max(rate**2 - 4.0 * bend * f_left, 0.0)))
+    guess = _first_root(f_left, rate, (f_right - f_left + rate * tau) / tau**2)
     for attempt in range(100):
         if attempt > 0:
             guess = (left * f_right - right * f_left) / (f_right - f_left)
@@ -203,7 +221,7 @@ def _local_weight(channels: Channels, c: int, configuration: int) -> float:
     for digit in range(channels.first_digit[c], channels.first_digit[c + 1]):
         index += weight * (configuration // channels.strides[digit] % channels.dimensions[digit])
         weight *= channels.dimensions[digit]
-    return channels.values[channels.first_value[c] + index]
+    return float(channels.values[channels.first_value[c] + index])
 
 
 @njit(cache=True, error_model="numpy")

@@ -93,9 +93,7 @@ def _bound(hamiltonian: Sequence[LocalOperator], dimensions: Sequence[int]) -> f
     return total + float(np.abs(diagonal).max())
 
 
-def add_diagonal(
-    total: NDArray[Any], sites: tuple[int, ...], local: NDArray[Any], dimensions: Sequence[int]
-) -> None:
+def add_diagonal(total: NDArray[Any], sites: tuple[int, ...], local: NDArray[Any], dimensions: Sequence[int]) -> None:
     """total[s] += local[digits of s on `sites`], total of the whole space."""
     shape = [1] * len(dimensions)
     for site in sites:
@@ -116,7 +114,7 @@ def _diagonal_weights(jump: LoweredJump, dimensions: Sequence[int]) -> _Weights 
     sites = tuple(sorted({site for term in jump.terms for site in term.sites}))
     if np.prod([dimensions[s] for s in sites], dtype=np.int64) > _WIDEST:
         return None
-    matrix = sum(_embed(term, sites, dimensions) for term in jump.terms)
+    matrix = np.sum([_embed(term, sites, dimensions) for term in jump.terms], axis=0)
     product = matrix.conj().T @ matrix
     if np.any(product - np.diag(np.diag(product))):
         return None

@@ -24,10 +24,11 @@ from trajsim.errors import InputError, UnsupportedError
 from trajsim.layout import BlockData, Layout
 from trajsim.samplers import sectors, simd
 from trajsim.samplers.block import BlockMoments
-from trajsim.samplers.jump_kernel import Clock, Counters, Generator, Space, advance
+from trajsim.samplers.jump_kernel import Clock, Counters, Generator, Space
 from trajsim.samplers.lowering import effective_hamiltonian, lower_generator
-from trajsim.samplers.measurement import Program, compile_program, measure
-from trajsim.samplers.status import OK, UNFINISHED
+from trajsim.samplers.measurement import Program, compile_program
+from trajsim.samplers.recording import record
+from trajsim.samplers.status import UNFINISHED
 from trajsim.samplers.vectors import aligned, padded
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 __all__ = ["CompiledQuantumJump", "QuantumJump"]
 
 LARGEST_DIMENSION = 2**28
-MAX_ORDER = 14  # of the Taylor series
+_SERIES_BYTES = 1 << 26  # that the vectors of a Taylor series may take before they are made fewer
 # amplitudes times products with H_eff per call of the kernel: a signal is seen after about a second
 _WORK_PER_CALL = 1 << 25
 
@@ -87,10 +88,35 @@ class QuantumJump:
         if dimension > LARGEST_DIMENSION:
             raise UnsupportedError(
                 f"the model must have at most 2^28 basis states for quantum jumps, but it has {dimension:.3g}: "
-                f"one trajectory would need {dimension * 16 * (MAX_ORDER + 2) / 2**30:.3g} GiB"
+                f"one trajectory would need {dimension * 16 * 14 / 2**30:.3g} GiB"
             )
         initial.check(model)
         return CompiledQuantumJump(self, model, initial, grid, observables, stream or model.hash)
+
+
+def _charge(model: SpinModel, initial: InitialState) -> tuple[int, int, NDArray[np.float64] | None]:
+    """Modulus of the charge whose sectors trajectories live in; the sector they start from, and the state in it.
+
+    No state if it is random, and then no sectors.
+    """
+    if initial.random:
+        return 1, 0, None
+    state = initial.state(model, lambda _: math.nan)
+    operators = [effective_hamiltonian(model), *(jump.terms for jump in model.lowered.jumps)]
+    modulus = sectors.best_modulus(model.dimensions, operators)
+    if modulus == 0 and set(model.dimensions) == {2}:
+        modulus = 2  # bit flips in vector registers outrun the shorter vectors of a U(1) sector
+    sector = sectors.sector_of(model.dimensions, modulus, state)
+    while sector is None:
+        modulus = 2 if modulus == 0 else 1
+        sector = sectors.sector_of(model.dimensions, modulus, state)
+    inside = state[sectors.basis(model.dimensions, modulus, sector)]
+    return modulus, sector, np.ascontiguousarray(inside, dtype=np.complex128).view(np.float64)
+
+
+def _orders(vector_bytes: int) -> int:
+    """Largest order of the Taylor series: the more, the longer the steps; the fewer, the less memory."""
+    return int(np.clip(_SERIES_BYTES // vector_bytes - 2, 12, 18))
 
 
 class CompiledQuantumJump:
@@ -112,32 +138,19 @@ class CompiledQuantumJump:
         self.grid = grid
         self.layout: Layout = obs.layout(model, observables, grid)
         self._times = np.asarray(grid.sample_times, dtype=np.float64)
-        self._fixed = None if initial.random else initial.state(model, lambda _: math.nan)
         self._dtype = np.dtype(np.float64 if settings.precision == "double" else np.float32)
-        self._modulus, self._sector = self._charge()
+        self._modulus, self._sector, self._fixed = _charge(model, initial)
+        self._length = padded(sectors.largest(model.dimensions, self._modulus), self._dtype)
+        self._orders = _orders(self._length * self._dtype.itemsize)
         self._generator: Generator = lower_generator(model, self.layout.channels, self._modulus, self._dtype)
         self._program: Program = compile_program(model, observables, self.layout)
         self._space: Space | None = None
 
-    def _charge(self) -> tuple[int, int]:
-        """Modulus of the charge whose sectors trajectories live in, and the sector they start from."""
-        if self._fixed is None:
-            return 1, 0
-        dimensions = self.model.dimensions
-        operators = [effective_hamiltonian(self.model), *(jump.terms for jump in self.model.lowered.jumps)]
-        modulus = sectors.best_modulus(dimensions, operators)
-        if modulus == 0 and set(dimensions) == {2}:
-            modulus = 2  # bit flips in vector registers outrun the shorter vectors of a U(1) sector
-        while True:
-            sector = sectors.sector_of(dimensions, modulus, self._fixed)
-            if sector is not None:
-                return modulus, sector
-            modulus = 2 if modulus == 0 else 1
-
     @property
     def memory_bytes(self) -> int:
         """Memory of one rank: the vectors of one trajectory and the tables; independent of the ensemble's size."""
-        vectors = padded(self._amplitudes, self._dtype) * self._dtype.itemsize * (MAX_ORDER + 2)
+        vectors = self._length * self._dtype.itemsize * (self._orders + 2)
+        planes = 6 * 8 * self.model.hilbert_dimension
         tables = sum(
             array.nbytes
             for group in (self._generator.operators, self._generator.channels, self._program, self._program.bank)
@@ -145,13 +158,7 @@ class CompiledQuantumJump:
             if isinstance(array, np.ndarray)
         )
         rows = 4 * self.layout.width * 8 * max(len(self._times), 1)
-        return vectors + tables + rows
-
-    @property
-    def _amplitudes(self) -> int:
-        """Of the largest sector."""
-        dimensions = self.model.dimensions
-        return sectors.largest(dimensions, self._modulus)
+        return vectors + planes + tables + rows
 
     def warm_up(self) -> None:
         """Compile the kernels, or load them from the cache, by measuring the initial state once."""
@@ -184,26 +191,25 @@ class CompiledQuantumJump:
                     f"the model must fit into memory, but a trajectory of {self.model.hilbert_dimension} basis states "
                     f"needs {self.memory_bytes / 2**30:.3g} GiB and this machine has {there / 2**30:.3g} GiB"
                 )
-            length = padded(self._amplitudes, self._dtype)
             block = simd.block_size(self._dtype)
             self._space = Space(
                 # one block more in a row: at a power of two, rows would compete for the same lines of the cache
-                vectors=aligned((MAX_ORDER + 1, length + block), self._dtype),
-                work=aligned((length,), self._dtype),
+                vectors=aligned((self._orders + 1, self._length + block), self._dtype),
+                work=aligned((self._length,), self._dtype),
                 rates=np.zeros(self._generator.channels.family.size),
-                turns=aligned(((MAX_ORDER + 1) * simd.lane_count(self._dtype),), self._dtype),
+                turns=aligned(((self._orders + 1) * simd.lane_count(self._dtype),), self._dtype),
                 block=block,
             )
-            dimension = self.model.hilbert_dimension
-            self._planes = np.empty((3, 2, dimension))
+            self._planes = np.empty((3, 2, self.model.hilbert_dimension))
         return self._space
 
-    def _basis(self, sector: int) -> NDArray[np.int64]:
-        if not hasattr(self, "_bases"):
-            self._bases: dict[int, Any] = {}
-        if sector not in self._bases:
-            self._bases[sector] = sectors.basis(self.model.dimensions, self._modulus, sector)
-        return self._bases[sector]
+    def _start(self, key: np.uint64, trajectory: np.uint64) -> NDArray[Any]:
+        """Initial state in its sector, reals."""
+        if self._fixed is not None:
+            return self._fixed
+        purpose = np.uint64(streams.INITIAL_STATE)
+        psi = self.initial.state(self.model, lambda n: float(streams.uniform(key, trajectory, purpose, np.uint64(n))))
+        return psi.view(np.float64)
 
     def _trajectory(
         self, key: np.uint64, index: int, times: NDArray[np.float64], interrupted: Callable[[], bool]
@@ -211,20 +217,14 @@ class CompiledQuantumJump:
         """Status, samples (times, width) and jump counts of one trajectory."""
         space = self._memory()
         trajectory = np.uint64(index)
-        psi = self._fixed
-        if psi is None:
-            purpose = np.uint64(streams.INITIAL_STATE)
-            psi = self.initial.state(
-                self.model, lambda n: float(streams.uniform(key, trajectory, purpose, np.uint64(n)))
-            )
-        inside = psi[self._basis(self._sector)]
+        start = self._start(key, trajectory)
         space.vectors[0] = 0.0
-        space.vectors[0, 0 : 2 * len(inside) : 2], space.vectors[0, 1 : 2 * len(inside) : 2] = inside.real, inside.imag
+        space.vectors[0, : start.size] = start
         clock = np.zeros(len(Clock()))
         counters = np.zeros(len(Counters()), dtype=np.int64)
         at, count = Clock(), Counters()
         clock[at.norm] = 1.0
-        clock[at.step] = 0.5 * (MAX_ORDER + 1) / max(self._generator.bound, 1e-300)
+        clock[at.step] = 0.5 * (self._orders + 1) / max(self._generator.bound, 1e-300)
         # without jumps the norm only drifts by truncation, which must not be taken for a jump
         if self._generator.channels.family.size:
             clock[at.threshold] = streams.uniform(key, trajectory, np.uint64(streams.JUMPS), np.uint64(0))
@@ -232,21 +232,14 @@ class CompiledQuantumJump:
         counters[count.sector] = self._sector
         jumps = np.zeros(len(self.layout.channels), dtype=np.int64)
         rows = np.full((len(times), self.layout.width), np.nan)
-        slice_ = max(1, _WORK_PER_CALL // self.model.hilbert_dimension)
-        for sample, time in enumerate(times):
-            status = UNFINISHED
-            while status == UNFINISHED:
-                if interrupted():
-                    return None
-                status = advance(
-                    self._generator, space, clock, counters, jumps, key, trajectory,
-                    self.settings.tolerance, time, self.grid.recording_starts, counters[count.products] + slice_,
-                )  # fmt: skip
-            if status != OK:
-                return status, rows, jumps
-            self._planes[0] = 0.0
-            basis = self._basis(counters[count.sector])
-            self._planes[0][:, basis] = space.vectors[0, : 2 * len(basis)].reshape(-1, 2).T
-            measure(self._program, self._planes[0], clock[at.norm], jumps, self._planes[1], self._planes[2], rows[sample])
+        slice_ = max(1, 2 * _WORK_PER_CALL // self._length)
+        status = UNFINISHED
+        while status == UNFINISHED:
+            if interrupted():
+                return None
+            status = record(
+                self._generator, self._program, space, self._planes, clock, counters, jumps, key, trajectory,
+                self.settings.tolerance, times, self.grid.recording_starts, rows, counters[count.products] + slice_,
+            )  # fmt: skip
         self.counters = counters
-        return OK, rows, jumps
+        return status, rows, jumps

@@ -26,7 +26,8 @@ import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
-from numba.extending import intrinsic, models, register_model
+from numba.extending import intrinsic as numba_intrinsic
+from numba.extending import models, register_model
 
 __all__ = [
     "VECTORS",
@@ -44,10 +45,12 @@ __all__ = [
 VECTORS: Final = 8  # accumulators of a block: enough to hide the latency of an addition, few enough for the registers
 _BYTES: Final = 64
 
+intrinsic: Any = numba_intrinsic  # a type checker sees the function of Python, which takes the typing context as well
+
 
 def lane_count(dtype: Any) -> int:
     """Reals in a vector."""
-    return _BYTES // np.dtype(dtype).itemsize
+    return _BYTES // int(np.dtype(dtype).itemsize)
 
 
 def block_size(dtype: Any) -> int:
@@ -78,6 +81,7 @@ def _vector(dtype: types.Float) -> ir.VectorType:
 
 
 _INDEX = ir.IntType(64)
+_HALVES = (list(range(8)), list(range(8, 16)))
 
 
 class _Emitter:
@@ -167,10 +171,8 @@ class _Emitter:
             if self.dtype == types.float64:
                 pairs.append((a, b))
                 continue
-            for half in (range(8), range(8, 16)):
-                pairs.append(
-                    tuple(builder.fpext(self.shuffle(v, list(half)), wide.vector) for v in (a, b))  # type: ignore[arg-type]
-                )
+            halves = [[builder.fpext(self.shuffle(v, h), wide.vector) for v in (a, b)] for h in _HALVES]
+            pairs.extend((left, right) for left, right in halves)
         sums = [builder.fmul(*pairs[0]), builder.fmul(*pairs[1])]
         for k, (a, b) in enumerate(pairs[2:]):
             sums[k % 2] = wide.fma(a, b, sums[k % 2])

@@ -14,7 +14,16 @@ from numpy.typing import NDArray
 from trajsim.kernel_cache import renew
 from trajsim.samplers import simd
 
-__all__ = ["add_turned", "aligned", "copy_scaled", "expectation_of_diagonal", "imaginary_overlap", "padded", "pick"]
+__all__ = [
+    "add_turned",
+    "aligned",
+    "copy_scaled",
+    "expectation_of_diagonal",
+    "imaginary_overlap",
+    "padded",
+    "pick",
+    "real_overlap",
+]
 
 _LINE = 64  # bytes: a vector register that crosses two cache lines takes two loads
 
@@ -24,7 +33,8 @@ def aligned(shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
     count = int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
     raw = np.zeros(count + _LINE, dtype=np.uint8)
     start = -raw.ctypes.data % _LINE
-    return raw[start : start + count].view(dtype).reshape(shape)
+    array: NDArray[Any] = raw[start : start + count].view(dtype).reshape(shape)
+    return array
 
 
 def padded(amplitudes: int, dtype: Any) -> int:
@@ -34,9 +44,7 @@ def padded(amplitudes: int, dtype: Any) -> int:
 
 
 @njit(cache=True)
-def add_turned(
-    vectors: Any, terms: int, ratio: float, length: int, block_size: int, turns: Any, out: Any
-) -> float:
+def add_turned(vectors: Any, terms: int, ratio: float, length: int, block_size: int, turns: Any, out: Any) -> float:
     r"""out = \sum_{k < terms} (-i ratio)^k vectors[k]; returns <out|out>. turns: scratch for terms x lanes numbers."""
     lanes = block_size // simd.VECTORS
     power = 1.0
@@ -65,6 +73,15 @@ def imaginary_overlap(x: Any, y: Any, length: int, block_size: int, turns: Any) 
     total = 0.0
     for base in range(0, length, block_size):
         total += simd.inner(simd.load(x, base), simd.add_moved(simd.zeros(y), y, base + 1, turns, 0))
+    return total
+
+
+@njit(cache=True)
+def real_overlap(x: Any, y: Any, length: int, block_size: int) -> float:
+    """Re <x|y>."""
+    total = 0.0
+    for base in range(0, length, block_size):
+        total += simd.inner(simd.load(x, base), simd.load(y, base))
     return total
 
 
