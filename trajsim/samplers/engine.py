@@ -22,8 +22,13 @@ _ENGINES: dict[type, tuple[Any, ...]] = {
 }
 
 
-def apply(operators: Any, operator: int, sector: int, x: Any, y: Any, factor: float) -> float:
-    """y = factor O x for the operator O of that number, x in the sector; returns <y|y> in double."""
+def apply(
+    operators: Any, operator: int, sector: int, x: Any, y: Any, factor: float, shift: float, weigh: bool
+) -> float:
+    """y = factor (O - shift) x for the operator O of that number, x in the sector; operator 0 alone knows a shift.
+
+    Returns <y|y> in double, or 0 unless `weigh`.
+    """
     raise NotImplementedError  # for kernels only: numba puts an engine's function in its place
 
 
@@ -47,9 +52,13 @@ def _of(operators: Any, number: int) -> Any:
 
 
 @overload(apply, strict=False)
-def _apply(operators: Any, operator: int, sector: int, x: Any, y: Any, factor: float) -> Callable[..., float]:
+def _apply(
+    operators: Any, operator: int, sector: int, x: Any, y: Any, factor: float, shift: float, weigh: bool
+) -> Callable[..., float]:
     kernel = _of(operators, 0)
-    return lambda operators, operator, sector, x, y, factor: kernel(operators, operator, sector, x, y, factor)
+    return lambda operators, operator, sector, x, y, factor, shift, weigh: kernel(
+        operators, operator, sector, x, y, factor, shift, weigh
+    )
 
 
 @overload(target, strict=False)

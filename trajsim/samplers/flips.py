@@ -277,8 +277,10 @@ def flip_configuration(operators: FlipOperators, sector: int, k: int) -> int:
 
 
 @njit(cache=True)
-def flip_apply(operators: FlipOperators, operator: int, sector: int, x: Any, y: Any, factor: float) -> float:
-    """y = factor O x; returns <y|y>. x and y are different arrays of interleaved complex numbers."""
+def flip_apply(
+    operators: FlipOperators, operator: int, sector: int, x: Any, y: Any, factor: float, shift: float, weigh: bool
+) -> float:
+    """y = factor (O - shift) x, no shift but for operator 0; returns <y|y>, or 0 unless `weigh`; x is not y."""
     first, middle, last = operators.first[operator], operators.middle[operator], operators.first[operator + 1]
     target = flip_target(operators, operator, sector)
     at = operators.offsets_at[operator] + target * operators.blocks * (last - first) - first
@@ -288,12 +290,15 @@ def flip_apply(operators: FlipOperators, operator: int, sector: int, x: Any, y: 
     size = x.shape[0] // operators.blocks
     total = 0.0
     for base in range(0, x.shape[0], size):
-        block = simd.multiply_complex(diagonal, x, base) if operator == 0 else simd.zeros(x)
+        block = simd.multiply_complex(diagonal, shift, x, base) if operator == 0 else simd.zeros(x)
         for move in range(first, middle):
             block = simd.add_moved(block, x, base ^ mask[move], weights, offsets[at + move])
         for move in range(middle, last):
             block = simd.add_weighted(block, x, base ^ mask[move], weights, offsets[at + move])
-        total += simd.store(block, y, base, factor)
+        block = simd.scaled(block, factor)
+        if weigh:
+            total += simd.inner(block, block)
+        simd.store(block, y, base)
         at += last - first
     return total
 

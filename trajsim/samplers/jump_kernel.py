@@ -1,12 +1,14 @@
 r"""One quantum-jump trajectory: the waiting-time algorithm in compiled code, on whatever engine applies H_eff.
 
 Between jumps \psi(t + \tau) = \exp(-i H_{eff} \tau) \psi(t), H_{eff} = H - (i/2) \sum_c L_c^\dagger L_c, by its
-Taylor series with the vectors v_k = (s H_{eff})^k \psi / k!, which do not depend on \tau (s, a time, only scales them):
+Taylor series with the vectors v_k = (s (H_{eff} - E))^k \psi / k!, which do not depend on \tau (s, a time, only
+scales them; E is zero in double precision; the mean energy in single, which keeps the vectors short and with them the
+rounding errors of the sum):
 
-    \psi(t + \tau) = \sum_{k=0}^{K} (-i \tau / s)^k v_k .
+    \psi(t + \tau) = e^{-i E \tau} \sum_{k=0}^{K} (-i \tau / s)^k v_k .
 
 The first neglected terms are bounded by |v_K| (\tau/s)^K \rho / (1 - \rho), \rho = R \tau / (K + 1) <= 1/2, with
-R >= ||H_eff||; K grows until the bound is below tolerance * \tau * |\psi|, and if K reaches its largest value
+R >= ||H_eff - E||; K grows until the bound is below tolerance * \tau * |\psi|, and if K reaches its largest value
 \tau shrinks: no step is ever rejected or repeated. The same vectors locate the jump: \tau* with
 |\psi(\tau*)|^2 = r is found on ln(|\psi|^2 / r), nearly linear in \tau, at no further product with H_eff.
 
@@ -17,6 +19,7 @@ Channels for which it is not are applied, and weighed, one by one.
 
 from __future__ import annotations
 
+import math
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -33,6 +36,7 @@ from trajsim.samplers.vectors import (
     imaginary_overlap,
     pick,
     real_overlap,
+    subtract,
 )
 from trajsim.streams import JUMPS, uniform
 
@@ -46,9 +50,10 @@ class Channels(NamedTuple):
     r"""How jumps are drawn. Of C channels those numbered in `diagonal` have w_c = diag(L_c^+ L_c) and no more.
 
     family (C,): the label each channel is counted under. diagonal (n,), applied (C - n,): channels of each kind.
-    weights (sectors, size): \sum of w_c over the diagonal channels for every basis state; sector_at (sectors,): where
-    a sector begins in it, flattened. Channel diagonal[c] acts on the digits first_digit[c] .. first_digit[c + 1];
-    strides, dimensions of these digits; w_c is values[first_value[c] + local index].
+    weights: \sum of w_c over the diagonal channels for every basis state, sector after sector, each padded with zeros
+    like the vectors; sector_at (sectors,): where a sector begins. Channel diagonal[c] acts on the digits
+    first_digit[c] .. first_digit[c + 1]; strides, dimensions of these digits; w_c is values[first_value[c] + local
+    index].
     """
 
     family: NDArray[np.int64]
@@ -64,11 +69,15 @@ class Channels(NamedTuple):
 
 
 class Generator(NamedTuple):
-    """operators: an engine, number 0 is H_eff, 1 + c is jump channel c. bound: R >= ||H_eff|| in inverse time."""
+    """operators: an engine, number 0 is H_eff, 1 + c is jump channel c. bound: R >= ||H_eff|| in inverse time.
+
+    centred: whether steps subtract the mean energy from H_eff.
+    """
 
     operators: Any
     channels: Channels
     bound: float
+    centred: bool
 
 
 class Space(NamedTuple):
@@ -85,12 +94,17 @@ class Space(NamedTuple):
 
 
 class Clock(NamedTuple):
-    """Indices into the float state of a trajectory: time, threshold r of |psi|^2, proposed step, |psi|^2."""
+    """Indices into the float state of a trajectory: time, threshold r of |psi|^2, proposed step, |psi|^2, energy E and
+    growth of the Taylor vectors in the last step, and the phase of psi = e^{-i phase} vectors[0].
+    """
 
     time: int = 0
     threshold: int = 1
     step: int = 2
     norm: int = 3
+    energy: int = 4
+    growth: int = 5
+    phase: int = 6
 
 
 class Counters(NamedTuple):
@@ -106,7 +120,7 @@ class Counters(NamedTuple):
 
 # error_model="numpy" below: a division by zero must end in a status, not in an exception that takes a campaign down
 
-_TIME, _THRESHOLD, _STEP, _NORM = Clock()
+_TIME, _THRESHOLD, _STEP, _NORM, _ENERGY, _GROWTH, _PHASE = Clock()
 _DRAWS, _STEPS, _PRODUCTS, _SAMPLE, _SECTOR, _PASSES = Counters()
 
 
@@ -136,43 +150,75 @@ def _first_root(f: float, rate: float, bend: float) -> float:
 @njit(cache=True, error_model="numpy")
 def _expand(
     generator: Generator, space: Space, sector: int, length: int, norm2: float, threshold: float, scale: float,
-    tolerance: float
-) -> tuple[float, int, float, float]:  # fmt: skip
-    """Taylor vectors for a step of at most `scale`: the step, how many vectors, a step to propose next, the jump rate.
+    tolerance: float, energy: float, growth: float
+) -> tuple[float, int, float, float, float, float]:  # fmt: skip
+    """Taylor vectors for a step of at most `scale`: the step, how many vectors, a step to propose next, the jump rate,
+    the mean energy, and the growth (|v_K| K! / |psi|)^(1/K) / s of the vectors, from which the order that the next
+    step needs is guessed.
 
     The proposal equals the step if accuracy has cut it, else it is longer.
     """
     # bound outside the loop: every array taken out of a tuple counts references, which a short product would notice
-    vectors, turns, operators, bound = space.vectors, space.turns, generator.operators, generator.bound
+    vectors, turns, operators = space.vectors, space.turns, generator.operators
+    bound = generator.bound + abs(energy)
     size = np.sqrt(norm2)
     tau = scale
-    rate = slowing = 0.0
-    order = 0
+    last = vectors.shape[0] - 1
+    rate = slowing = v = allowed = 0.0
+    needed = order = 0
     while True:
         order += 1
         x, y = vectors[order - 1][:length], vectors[order][:length]
-        v2 = engine.apply(operators, 0, sector, x, y, scale / order)
+        # norms cost a tenth of a product: most orders that cannot be the last go without
+        weigh = order == 1 or order >= needed or order == last
+        v2 = engine.apply(operators, 0, sector, x, y, scale / order, energy, weigh)
         if order == 1:
             rate = -2.0 * imaginary_overlap(x, y, length, space.block, turns) / (norm2 * scale)
+            if generator.centred:
+                mean = real_overlap(x, y, length, space.block) / (norm2 * scale)
+                v2 = subtract(x, y, length, space.block, mean * scale)
+                energy += mean
+                bound = generator.bound + abs(energy)
             slowing = v2 / (norm2 * scale**2)
         elif order == 2:
             slowing -= 2.0 * real_overlap(vectors[0][:length], y, length, space.block) / (norm2 * scale**2)
             jump = _first_root(np.log(norm2 / threshold), rate, slowing - 0.5 * rate**2)
             if jump > 0.0:
                 tau = min(tau, max(_LOOK_AHEAD * jump, 1e-3 * tau))
+            needed = _likely_order(growth * tau, bound * tau, tolerance * tau) - 2
+        if not weigh:
+            continue
         v = np.sqrt(v2)
         if _remainder(v, order, tau, scale, bound) <= tolerance * tau * size:
-            return tau, order + 1, 1.5 * tau, rate
-        if order == vectors.shape[0] - 1 or not np.isfinite(v2):
+            allowed = 1.5 * tau
             break
-    # |v_K| tau^K rho / tau ~ tau^K: a few fixed-point passes give the largest step the vectors allow
-    tau = min(tau, 0.49 * (order + 1) / bound)  # rho safely below 1/2
-    for _ in range(60):
-        excess = _remainder(v, order, tau, scale, bound) / (tolerance * tau * size)
-        if excess <= 1.0:
-            return tau, order + 1, tau, rate
-        tau *= max(0.98 * excess ** (-1.0 / order), 1e-3)
-    return 0.0, order + 1, 0.0, rate
+        if order == last or not np.isfinite(v2):
+            # |v_K| tau^K rho / tau ~ tau^K: a few fixed-point passes give the largest step the vectors allow
+            tau = min(tau, 0.49 * (order + 1) / bound)  # rho safely below 1/2
+            for _ in range(60):
+                excess = _remainder(v, order, tau, scale, bound) / (tolerance * tau * size)
+                if excess <= 1.0:
+                    break
+                tau *= max(0.98 * excess ** (-1.0 / order), 1e-3)
+            else:
+                tau = 0.0
+            allowed = tau
+            break
+    if v > 0.0:
+        growth = np.exp((np.log(v / size) + math.lgamma(order + 1.0)) / order) / scale
+    return tau, order + 1, allowed, rate, energy, growth
+
+
+@njit(cache=True, error_model="numpy")
+def _likely_order(z: float, rho: float, tolerance: float) -> int:
+    """The order at which z^k / k! times the tail falls below the tolerance; too low a guess costs norms only."""
+    term = 1.0
+    for order in range(1, 64):
+        term *= z / order
+        ratio = min(rho / (order + 1), 0.5)
+        if term * ratio / (1.0 - ratio) <= tolerance:
+            return order
+    return 64
 
 
 @njit(cache=True, error_model="numpy")
@@ -235,22 +281,20 @@ def _choose(generator: Generator, space: Space, sector: int, length: int, u: flo
         to = engine.target(generator.operators, 1 + c, sector)
         if to >= 0:
             work = space.work[: _length(generator.operators, to, space.block)]
-            rate = engine.apply(generator.operators, 1 + c, sector, psi, work, 1.0)
+            rate = engine.apply(generator.operators, 1 + c, sector, psi, work, 1.0, 0.0, True)
         space.rates[c] = rate
         total += rate
     jointly = 0.0
     if channels.diagonal.shape[0] > 0:
-        amplitudes = engine.size(generator.operators, sector)
-        at = channels.sector_at[sector]
-        weights = channels.weights[at : at + amplitudes]
-        jointly = expectation_of_diagonal(weights, psi, 0, amplitudes)
+        weights = channels.weights[channels.sector_at[sector] :]
+        jointly = expectation_of_diagonal(weights, psi, length, space.block)
         total += jointly
     if not (total > 0.0 and np.isfinite(total)):
         return -1
     chosen = -1
     rest = u * total - jointly
     if rest < 0.0:
-        state = pick(weights, psi, amplitudes, u * total)
+        state = pick(weights, psi, length, space.block, u * total)
         s = engine.configuration(generator.operators, sector, state)
         rest = 0.0
         for c in range(channels.diagonal.shape[0]):
@@ -295,7 +339,9 @@ def advance(
         norm2 = clock[_NORM]
         remaining = until - time
         scale = min(remaining, clock[_STEP])
-        tau, terms, allowed, rate = _expand(generator, space, sector, length, norm2, r, scale, tolerance)
+        tau, terms, allowed, rate, clock[_ENERGY], clock[_GROWTH] = _expand(
+            generator, space, sector, length, norm2, r, scale, tolerance, clock[_ENERGY], clock[_GROWTH]
+        )
         counters[_STEPS] += 1
         counters[_PRODUCTS] += terms - 1
         if not time + tau > time:
@@ -310,8 +356,11 @@ def advance(
             space.vectors[0][:length] = space.work[:length]
             clock[_NORM] = end2
             clock[_TIME] = until if tau == remaining else time + tau
+            clock[_PHASE] += clock[_ENERGY] * tau
             continue
-        clock[_TIME] = time + _locate(space, terms, scale, length, norm2, rate, end2, r, tau, tolerance, counters)
+        tau = _locate(space, terms, scale, length, norm2, rate, end2, r, tau, tolerance, counters)
+        clock[_TIME] = time + tau
+        clock[_PHASE] += clock[_ENERGY] * tau
         space.vectors[0][:length] = space.work[:length]
         draw = np.uint64(counters[_DRAWS])
         channel = _choose(
@@ -328,7 +377,7 @@ def advance(
         psi = space.vectors[0][:length]
         to = engine.target(operators, 1 + channel, sector)
         after = _length(operators, to, space.block)
-        rate = engine.apply(operators, 1 + channel, sector, psi, space.work[:after], 1.0)
+        rate = engine.apply(operators, 1 + channel, sector, psi, space.work[:after], 1.0, 0.0, True)
         sector, length = to, after
         counters[_SECTOR] = sector
         clock[_NORM] = copy_scaled(space.work, space.vectors[0], length, space.block, 1.0 / np.sqrt(rate))

@@ -13,6 +13,7 @@ from trajsim.errors import InputError
 from trajsim.samplers import sectors
 from trajsim.samplers.flips import FlipOperators, smallest_register
 from trajsim.samplers.jump_kernel import Channels, Generator
+from trajsim.samplers.vectors import padded
 
 if TYPE_CHECKING:
     from trajsim.lowering import LocalOperator, LoweredJump
@@ -77,7 +78,7 @@ def lower_generator(model: SpinModel, families: Sequence[str], modulus: int, dty
         engine = FlipOperators.build(model.n_sites, operators, modulus, dtype)
     else:
         raise NotImplementedError
-    return Generator(engine, _channels(model, families, modulus, dtype), bound)
+    return Generator(engine, _channels(model, families, modulus, dtype), bound, centred=np.dtype(dtype) == np.float32)
 
 
 def _bound(hamiltonian: Sequence[LocalOperator], dimensions: Sequence[int]) -> float:
@@ -131,15 +132,17 @@ def _channels(model: SpinModel, families: Sequence[str], modulus: int, dtype: An
     total = np.zeros(model.hilbert_dimension if diagonal else 0)
     for _, weight in diagonal:
         add_diagonal(total, weight.sites, weight.values, dimensions)
-    bases = [sectors.basis(dimensions, modulus, q) for q in range(sectors.sector_count(dimensions, modulus))]
-    by_sector = [total[basis] if diagonal else np.empty(0) for basis in bases]
-    ends = np.concatenate([[0], np.cumsum([len(part) for part in by_sector])])
+    by_sector = []
+    for sector in range(sectors.sector_count(dimensions, modulus) if diagonal else 0):
+        inside = total[sectors.basis(dimensions, modulus, sector)]
+        by_sector.append(np.pad(inside, (0, padded(len(inside), dtype) // 2 - len(inside))))
+    ends = np.cumsum([0, *(len(part) for part in by_sector)])
     digits = [site for _, weight in diagonal for site in weight.sites]
     return Channels(
         family=np.array([families.index(jump.label) for jump in jumps], dtype=np.int64),
         diagonal=np.array([c for c, _ in diagonal], dtype=np.int64),
         applied=np.array([c for c, weight in enumerate(weights) if weight is None], dtype=np.int64),
-        weights=np.concatenate(by_sector).astype(dtype),
+        weights=np.concatenate([*by_sector, np.empty(0)]).astype(dtype),
         sector_at=ends[:-1].astype(np.int64),
         first_digit=np.cumsum([0, *(len(weight.sites) for _, weight in diagonal)]).astype(np.int64),
         strides=strides[np.array(digits, dtype=np.int64)],

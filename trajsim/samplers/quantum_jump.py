@@ -24,11 +24,11 @@ from trajsim.errors import InputError, UnsupportedError
 from trajsim.layout import BlockData, Layout
 from trajsim.samplers import sectors, simd
 from trajsim.samplers.block import BlockMoments
-from trajsim.samplers.jump_kernel import Clock, Counters, Generator, Space
+from trajsim.samplers.jump_kernel import Clock, Counters, Generator, Space, advance
 from trajsim.samplers.lowering import effective_hamiltonian, lower_generator
 from trajsim.samplers.measurement import Program, compile_program
 from trajsim.samplers.recording import record
-from trajsim.samplers.status import UNFINISHED
+from trajsim.samplers.status import OK, UNFINISHED, describe
 from trajsim.samplers.vectors import aligned, padded
 
 if TYPE_CHECKING:
@@ -145,20 +145,29 @@ class CompiledQuantumJump:
         self._generator: Generator = lower_generator(model, self.layout.channels, self._modulus, self._dtype)
         self._program: Program = compile_program(model, observables, self.layout)
         self._space: Space | None = None
+        self._counters = np.zeros(len(Counters()), dtype=np.int64)  # of the last trajectory, for benchmarks
 
     @property
-    def memory_bytes(self) -> int:
-        """Memory of one rank: the vectors of one trajectory and the tables; independent of the ensemble's size."""
-        vectors = self._length * self._dtype.itemsize * (self._orders + 2)
-        planes = 6 * 8 * self.model.hilbert_dimension
-        tables = sum(
+    def vector_bytes(self) -> int:
+        """Memory of a trajectory: its state and the vectors of a step."""
+        return self._length * self._dtype.itemsize * (self._orders + 2)
+
+    @property
+    def table_bytes(self) -> int:
+        """Memory of the lowered model and observables, once for a rank."""
+        return sum(
             array.nbytes
             for group in (self._generator.operators, self._generator.channels, self._program, self._program.bank)
             for array in group
             if isinstance(array, np.ndarray)
         )
+
+    @property
+    def memory_bytes(self) -> int:
+        """Memory of one rank, independent of the ensemble's size."""
+        planes = 6 * 8 * self.model.hilbert_dimension
         rows = 4 * self.layout.width * 8 * max(len(self._times), 1)
-        return vectors + planes + tables + rows
+        return self.vector_bytes + self.table_bytes + planes + rows
 
     def warm_up(self) -> None:
         """Compile the kernels, or load them from the cache, by measuring the initial state once."""
@@ -193,8 +202,8 @@ class CompiledQuantumJump:
                 )
             block = simd.block_size(self._dtype)
             self._space = Space(
-                # one block more in a row: at a power of two, rows would compete for the same lines of the cache
-                vectors=aligned((self._orders + 1, self._length + block), self._dtype),
+                # blocks more in a row: at a power of two, rows would compete for the same lines of the cache
+                vectors=aligned((self._orders + 1, self._length + 3 * block), self._dtype),
                 work=aligned((self._length,), self._dtype),
                 rates=np.zeros(self._generator.channels.family.size),
                 turns=aligned(((self._orders + 1) * simd.lane_count(self._dtype),), self._dtype),
@@ -202,6 +211,42 @@ class CompiledQuantumJump:
             )
             self._planes = np.empty((3, 2, self.model.hilbert_dimension))
         return self._space
+
+    def no_jump(self, state: NDArray[np.complex128], time: float) -> NDArray[np.complex128]:
+        """exp(-i H_eff time) |state>, not normalised: what happens between jumps, by the kernel and its tolerance.
+
+        state (D,): on the full space, normalised, in the sector of the initial state.
+        Raises: InputError if it is not; UnsupportedError if the kernel reports a failure.
+        """
+        space, basis = self._memory(), sectors.basis(self.model.dimensions, self._modulus, self._sector)
+        inside = np.ascontiguousarray(state[basis], dtype=np.complex128)
+        if not abs(np.vdot(inside, inside).real - 1.0) < 1e-6:
+            raise InputError("`state` must be normalised and lie in the sector of the initial state, but it does not")
+        clock, counters = self._reset(inside.view(np.float64), 0.0)
+        jumps = np.zeros(len(self.layout.channels), dtype=np.int64)
+        status = advance(
+            self._generator, space, clock, counters, jumps, np.uint64(0), np.uint64(0), self.settings.tolerance,
+            time, 0.0, np.iinfo(np.int64).max,
+        )  # fmt: skip
+        if status != OK:
+            raise UnsupportedError(f"`state` must evolve to {time:g}, but it does not: {describe(status)}")
+        result = np.zeros(self.model.hilbert_dimension, dtype=np.complex128)
+        result[basis] = space.vectors[0, : 2 * len(basis)].astype(np.float64).view(np.complex128)
+        result *= np.exp(-1j * clock[Clock().phase])
+        return result
+
+    def _reset(self, start: NDArray[Any], threshold: float) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+        """Put a state of the initial sector (reals) into the vectors; clock and counters at time 0."""
+        space = self._memory()
+        space.vectors[0] = 0.0
+        space.vectors[0, : start.size] = start
+        clock, at = np.zeros(len(Clock())), Clock()
+        clock[at.norm] = 1.0
+        clock[at.threshold] = threshold
+        clock[at.step] = 0.5 * (self._orders + 1) / max(self._generator.bound, 1e-300)
+        counters = np.zeros(len(Counters()), dtype=np.int64)
+        counters[Counters().sector] = self._sector
+        return clock, counters
 
     def _start(self, key: np.uint64, trajectory: np.uint64) -> NDArray[Any]:
         """Initial state in its sector, reals."""
@@ -215,21 +260,14 @@ class CompiledQuantumJump:
         self, key: np.uint64, index: int, times: NDArray[np.float64], interrupted: Callable[[], bool]
     ) -> tuple[int, NDArray[np.float64], NDArray[np.int64]] | None:
         """Status, samples (times, width) and jump counts of one trajectory."""
-        space = self._memory()
+        space, count = self._memory(), Counters()
         trajectory = np.uint64(index)
-        start = self._start(key, trajectory)
-        space.vectors[0] = 0.0
-        space.vectors[0, : start.size] = start
-        clock = np.zeros(len(Clock()))
-        counters = np.zeros(len(Counters()), dtype=np.int64)
-        at, count = Clock(), Counters()
-        clock[at.norm] = 1.0
-        clock[at.step] = 0.5 * (self._orders + 1) / max(self._generator.bound, 1e-300)
         # without jumps the norm only drifts by truncation, which must not be taken for a jump
+        threshold = 0.0
         if self._generator.channels.family.size:
-            clock[at.threshold] = streams.uniform(key, trajectory, np.uint64(streams.JUMPS), np.uint64(0))
+            threshold = streams.uniform(key, trajectory, np.uint64(streams.JUMPS), np.uint64(0))
+        clock, counters = self._reset(self._start(key, trajectory), threshold)
         counters[count.draws] = 1
-        counters[count.sector] = self._sector
         jumps = np.zeros(len(self.layout.channels), dtype=np.int64)
         rows = np.full((len(times), self.layout.width), np.nan)
         slice_ = max(1, 2 * _WORK_PER_CALL // self._length)
@@ -241,5 +279,5 @@ class CompiledQuantumJump:
                 self._generator, self._program, space, self._planes, clock, counters, jumps, key, trajectory,
                 self.settings.tolerance, times, self.grid.recording_starts, rows, counters[count.products] + slice_,
             )  # fmt: skip
-        self.counters = counters
+        self._counters = counters
         return status, rows, jumps

@@ -10,8 +10,11 @@ On machines with shorter vectors LLVM splits the operations.
     load(x, base)                               x[base : base + size]
     add_moved(a, x, source, c, at)              a[f] + c[at + f % lanes] x[source ^ f]
     add_weighted(a, x, source, c, at)           a[f] + c[at + f]         x[source ^ f]
-    multiply_complex(d, x, base)                d[base + k] x[base + k], complex
-    store(a, y, base, factor)                   y[base + f] = factor a[f];  returns \sum_f y[base + f]^2 in double
+    multiply_complex(d, shift, x, base)         (d[base + k] - shift) x[base + k], complex, shift real
+    weighted_norm(w, x, base)                   \sum_f w[(base + f) / 2] x[base + f]^2 in double
+    scaled(a, factor)                           factor a[f]
+    subtracted(a, factor, b)                    a[f] - factor b[f]
+    store(a, y, base)                           y[base + f] = a[f];  returns base
     inner(a, b)                                 \sum_f a[f] b[f] in double
 
 f = 0 .. size - 1, size = block_size(dtype), lanes = lane_count(dtype). `base` and `source` are indices of reals, `base`
@@ -38,7 +41,10 @@ __all__ = [
     "lane_count",
     "load",
     "multiply_complex",
+    "scaled",
     "store",
+    "subtracted",
+    "weighted_norm",
     "zeros",
 ]
 
@@ -188,6 +194,10 @@ def _is_array(kind: Any) -> bool:
     return isinstance(kind, types.Array) and kind.ndim == 1 and kind.layout == "C"
 
 
+def _rounded(builder: Any, scalar: Any, dtype: types.Float) -> Any:
+    return scalar if dtype == types.float64 else builder.fptrunc(scalar, ir.FloatType())
+
+
 @intrinsic
 def zeros(typingctx: Any, x: Any) -> Any:
     """Block of zeros of the type of x."""
@@ -245,43 +255,87 @@ def add_weighted(typingctx: Any, a: Any, x: Any, source: Any, c: Any, at: Any) -
 
 
 @intrinsic
-def multiply_complex(typingctx: Any, d: Any, x: Any, base: Any) -> Any:
-    """Block of d[base + k] x[base + k], complex."""
+def multiply_complex(typingctx: Any, d: Any, shift: Any, x: Any, base: Any) -> Any:
+    """Block of (d[base + k] - shift) x[base + k], complex, with a real shift."""
     block = _Block(x.dtype)
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         emit = _Emitter(context, builder, x.dtype)
-        left, right = (emit.data(kind, value) for kind, value in zip(signature.args[:2], args[:2], strict=True))
+        left, right = emit.data(signature.args[0], args[0]), emit.data(signature.args[2], args[2])
+        shifts = emit.splat(_rounded(builder, args[1], x.dtype))
         even = [f & ~1 for f in range(emit.lanes)]
         odd = [f | 1 for f in range(emit.lanes)]
         swap = [f ^ 1 for f in range(emit.lanes)]
         signs = ir.Constant(emit.vector, [1.0 if f % 2 else -1.0 for f in range(emit.lanes)])
         result = []
         for j in range(VECTORS):
-            dv = emit.load(left, emit.plus(args[2], j))
-            xv = emit.load(right, emit.plus(args[2], j))
+            dv = emit.load(left, emit.plus(args[3], j))
+            xv = emit.load(right, emit.plus(args[3], j))
             turned = builder.fmul(emit.shuffle(dv, odd), builder.fmul(signs, emit.shuffle(xv, swap)))
-            result.append(emit.fma(emit.shuffle(dv, even), xv, turned))
+            result.append(emit.fma(builder.fsub(emit.shuffle(dv, even), shifts), xv, turned))
         return emit.pack(result)
 
-    return block(d, x, types.int64), codegen
+    return block(d, types.float64, x, types.int64), codegen
 
 
 @intrinsic
-def store(typingctx: Any, a: Any, y: Any, base: Any, factor: Any) -> Any:
-    """y[base + f] = factor a[f]; returns the sum of squares in double."""
+def weighted_norm(typingctx: Any, w: Any, x: Any, base: Any) -> Any:
+    r"""\sum_f w[(base + f) / 2] x[base + f]^2 in double."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        emit = _Emitter(context, builder, x.dtype)
+        weights, data = (emit.data(kind, value) for kind, value in zip(signature.args[:2], args[:2], strict=True))
+        half = ir.VectorType(emit.vector.element, emit.lanes // 2)
+        left, right = [], []
+        for j in range(VECTORS):
+            index = builder.ashr(emit.plus(args[2], j), ir.Constant(_INDEX, 1))
+            few = builder.load(builder.bitcast(builder.gep(weights, [index]), half.as_pointer()))
+            few.align = emit.dtype.bitwidth // 8
+            value = emit.load(data, emit.plus(args[2], j))
+            left.append(builder.fmul(emit.shuffle(few, [f // 2 for f in range(emit.lanes)]), value))
+            right.append(value)
+        return emit.sum_products(left, right)
+
+    return types.float64(w, x, types.int64), codegen
+
+
+@intrinsic
+def scaled(typingctx: Any, a: Any, factor: Any) -> Any:
+    """factor a[f]."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        emit = _Emitter(context, builder, a.dtype)
+        factors = emit.splat(_rounded(builder, args[1], a.dtype))
+        return emit.pack([builder.fmul(v, factors) for v in emit.unpack(args[0])])
+
+    return a(a, types.float64), codegen
+
+
+@intrinsic
+def subtracted(typingctx: Any, a: Any, factor: Any, b: Any) -> Any:
+    """a[f] - factor b[f]."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        emit = _Emitter(context, builder, a.dtype)
+        factors = emit.splat(builder.fneg(_rounded(builder, args[1], a.dtype)))
+        pairs = zip(emit.unpack(args[0]), emit.unpack(args[2]), strict=True)
+        return emit.pack([emit.fma(factors, right, left) for left, right in pairs])
+
+    return a(a, types.float64, b), codegen
+
+
+@intrinsic
+def store(typingctx: Any, a: Any, y: Any, base: Any) -> Any:
+    """y[base + f] = a[f]; returns base."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         emit = _Emitter(context, builder, a.dtype)
         data = emit.data(signature.args[1], args[1])
-        scalar = args[3] if a.dtype == types.float64 else builder.fptrunc(args[3], ir.FloatType())
-        factors = emit.splat(scalar)
-        values = [builder.fmul(v, factors) for v in emit.unpack(args[0])]
-        for j, value in enumerate(values):
+        for j, value in enumerate(emit.unpack(args[0])):
             emit.store(value, data, emit.plus(args[2], j))
-        return emit.sum_products(values, values)
+        return args[2]
 
-    return types.float64(a, y, types.int64, types.float64), codegen
+    return types.int64(a, y, types.int64), codegen
 
 
 @intrinsic

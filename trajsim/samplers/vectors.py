@@ -23,6 +23,7 @@ __all__ = [
     "padded",
     "pick",
     "real_overlap",
+    "subtract",
 ]
 
 _LINE = 64  # bytes: a vector register that crosses two cache lines takes two loads
@@ -61,7 +62,8 @@ def add_turned(vectors: Any, terms: int, ratio: float, length: int, block_size: 
         block = simd.load(flat, base)
         for k in range(1, terms):
             block = simd.add_moved(block, flat, k * stride + base + k % 2, turns, k * lanes)
-        total += simd.store(block, out, base, 1.0)
+        total += simd.inner(block, block)
+        simd.store(block, out, base)
     return total
 
 
@@ -86,53 +88,56 @@ def real_overlap(x: Any, y: Any, length: int, block_size: int) -> float:
 
 
 @njit(cache=True)
-def copy_scaled(x: Any, y: Any, length: int, block_size: int, factor: float) -> float:
-    """y = factor x; returns <y|y>."""
+def subtract(x: Any, y: Any, length: int, block_size: int, factor: float) -> float:
+    """y -= factor x; returns <y|y>."""
     total = 0.0
     for base in range(0, length, block_size):
-        total += simd.store(simd.load(x, base), y, base, factor)
+        block = simd.subtracted(simd.load(y, base), factor, simd.load(x, base))
+        total += simd.inner(block, block)
+        simd.store(block, y, base)
     return total
 
 
 @njit(cache=True)
-def expectation_of_diagonal(weights: Any, x: Any, first: int, last: int) -> float:
-    r"""\sum_{first <= k < last} weights[k] |x[k]|^2 in four interleaved sums."""
-    s0 = s1 = s2 = s3 = 0.0
-    whole = first + (last - first) // 4 * 4
-    for k in range(first, whole, 4):
-        s0 += np.float64(weights[k]) * (np.float64(x[2 * k]) ** 2 + np.float64(x[2 * k + 1]) ** 2)
-        s1 += np.float64(weights[k + 1]) * (np.float64(x[2 * k + 2]) ** 2 + np.float64(x[2 * k + 3]) ** 2)
-        s2 += np.float64(weights[k + 2]) * (np.float64(x[2 * k + 4]) ** 2 + np.float64(x[2 * k + 5]) ** 2)
-        s3 += np.float64(weights[k + 3]) * (np.float64(x[2 * k + 6]) ** 2 + np.float64(x[2 * k + 7]) ** 2)
-    for k in range(whole, last):
-        s0 += np.float64(weights[k]) * (np.float64(x[2 * k]) ** 2 + np.float64(x[2 * k + 1]) ** 2)
-    return (s0 + s1) + (s2 + s3)
+def copy_scaled(x: Any, y: Any, length: int, block_size: int, factor: float) -> float:
+    """y = factor x; returns <y|y>."""
+    total = 0.0
+    for base in range(0, length, block_size):
+        block = simd.scaled(simd.load(x, base), factor)
+        total += simd.inner(block, block)
+        simd.store(block, y, base)
+    return total
 
 
 @njit(cache=True)
-def pick(weights: Any, x: Any, amplitudes: int, goal: float) -> int:
+def expectation_of_diagonal(weights: Any, x: Any, length: int, block_size: int) -> float:
+    r"""\sum_k weights[k] |x[k]|^2; weights padded like x."""
+    total = 0.0
+    for base in range(0, length, block_size):
+        total += simd.weighted_norm(weights, x, base)
+    return total
+
+
+@njit(cache=True)
+def pick(weights: Any, x: Any, length: int, block_size: int, goal: float) -> int:
     r"""Basis state k drawn from weights[k] |x[k]|^2: the first at which the running sum exceeds `goal`.
 
-    The sum runs over stretches first, then within one. Rounding may leave `goal` above the last sum: then the last
-    state with a positive weight.
+    The sum runs over blocks first, then within one. Rounding may leave `goal` above the last sum: then the last state
+    with a positive weight. -1 if there is none.
     """
-    stretch = 256
     rest = goal
-    last = -1
-    for first in range(0, amplitudes, stretch):
-        end = min(first + stretch, amplitudes)
-        part = expectation_of_diagonal(weights, x, first, end)
-        if part <= 0.0:
-            continue
-        last = first
-        if rest < part:
-            break
-        if end < amplitudes:
-            rest -= part
-    if last < 0:
-        return -1
     chosen = -1
-    for k in range(last, min(last + stretch, amplitudes)):
+    for base in range(0, length, block_size):
+        part = simd.weighted_norm(weights, x, base)
+        if part > 0.0:
+            chosen = base
+            if rest < part:
+                break
+            rest -= part
+    if chosen < 0:
+        return -1
+    first = chosen // 2
+    for k in range(first, first + block_size // 2):
         weight = np.float64(weights[k]) * (np.float64(x[2 * k]) ** 2 + np.float64(x[2 * k + 1]) ** 2)
         if weight > 0.0:
             chosen = k
