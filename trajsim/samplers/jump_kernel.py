@@ -260,14 +260,20 @@ def _locate(
 
 
 @njit(cache=True)
-def _local_weight(channels: Channels, c: int, configuration: int) -> float:
-    """w_c(s) of diagonal channel number c."""
-    index = 0
-    weight = 1
-    for digit in range(channels.first_digit[c], channels.first_digit[c + 1]):
-        index += weight * (configuration // channels.strides[digit] % channels.dimensions[digit])
-        weight *= channels.dimensions[digit]
-    return float(channels.values[channels.first_value[c] + index])
+def _local_weights(channels: Channels, configuration: int, weights: NDArray[np.float64]) -> float:
+    """weights[c] = w_c(s) of every diagonal channel in turn; returns their sum."""
+    first_digit, first_value, values = channels.first_digit, channels.first_value, channels.values
+    strides, dimensions = channels.strides, channels.dimensions
+    total = 0.0
+    for c in range(channels.diagonal.shape[0]):
+        at = first_value[c]
+        step = 1
+        for digit in range(first_digit[c], first_digit[c + 1]):
+            at += step * (configuration // strides[digit] % dimensions[digit])
+            step *= dimensions[digit]
+        weights[c] = values[at]
+        total += weights[c]
+    return total
 
 
 @njit(cache=True, error_model="numpy")
@@ -296,12 +302,9 @@ def _choose(generator: Generator, space: Space, sector: int, length: int, u: flo
     if rest < 0.0:
         state = pick(weights, psi, length, space.block, u * total)
         s = engine.configuration(generator.operators, sector, state)
-        rest = 0.0
+        rest = v * _local_weights(channels, s, space.rates)
         for c in range(channels.diagonal.shape[0]):
-            rest += _local_weight(channels, c, s)
-        rest *= v
-        for c in range(channels.diagonal.shape[0]):
-            weight = _local_weight(channels, c, s)
+            weight = space.rates[c]
             if weight > 0.0:
                 chosen = channels.diagonal[c]
                 rest -= weight
@@ -353,7 +356,7 @@ def advance(
         if not end2 <= norm2 * (1.0 + 10.0 * tolerance * tau + 1e-10):
             return NORM_LOST
         if end2 > r:
-            space.vectors[0][:length] = space.work[:length]
+            copy_scaled(space.work, space.vectors[0], length, space.block, 1.0)
             clock[_NORM] = end2
             clock[_TIME] = until if tau == remaining else time + tau
             clock[_PHASE] += clock[_ENERGY] * tau
@@ -361,7 +364,7 @@ def advance(
         tau = _locate(space, terms, scale, length, norm2, rate, end2, r, tau, tolerance, counters)
         clock[_TIME] = time + tau
         clock[_PHASE] += clock[_ENERGY] * tau
-        space.vectors[0][:length] = space.work[:length]
+        copy_scaled(space.work, space.vectors[0], length, space.block, 1.0)
         draw = np.uint64(counters[_DRAWS])
         channel = _choose(
             generator, space, sector, length,

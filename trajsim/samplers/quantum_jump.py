@@ -27,7 +27,7 @@ from trajsim.samplers.block import BlockMoments
 from trajsim.samplers.jump_kernel import Clock, Counters, Generator, Space, advance
 from trajsim.samplers.lowering import effective_hamiltonian, lower_generator
 from trajsim.samplers.measurement import Program, compile_program
-from trajsim.samplers.recording import record
+from trajsim.samplers.recording import Ensemble, begin, record
 from trajsim.samplers.status import OK, UNFINISHED, describe
 from trajsim.samplers.vectors import aligned, padded
 
@@ -42,6 +42,7 @@ LARGEST_DIMENSION = 2**28
 _SERIES_BYTES = 1 << 26  # that the vectors of a Taylor series may take before they are made fewer
 # amplitudes times products with H_eff per call of the kernel: a signal is seen after about a second
 _WORK_PER_CALL = 1 << 25
+_ROWS_BYTES = 1 << 16  # of samples that wait to be added to the moments of a block
 
 
 def _never() -> bool:
@@ -171,7 +172,7 @@ class CompiledQuantumJump:
 
     def warm_up(self) -> None:
         """Compile the kernels, or load them from the cache, by measuring the initial state once."""
-        self._trajectory(np.uint64(0), 0, self._times[:1] * 0.0, _never)
+        self._sample(np.uint64(0), 0, 1, self._ensemble(np.uint64(0), 0, self._times[:1] * 0.0), _never)
 
     def run_block(
         self,
@@ -184,12 +185,53 @@ class CompiledQuantumJump:
         """Trajectories first .. first + count - 1; None if `interrupted()` came true on the way."""
         key = streams.stream_key(seed, self.stream)
         moments = BlockMoments(self.layout, count, keep_raw)
-        for index in range(first, first + count):
-            outcome = self._trajectory(key, index, self._times, interrupted)
+        row_bytes = 8 * self.layout.width * max(len(self._times), 1)
+        # several at once: entering the kernel takes as long as a unit of time of ten spins
+        together = 1 if self.initial.random else max(1, _ROWS_BYTES // row_bytes)
+        for index in range(first, first + count, together):
+            number = min(together, first + count - index)
+            outcome = self._sample(key, index, number, self._ensemble(key, index, self._times), interrupted)
             if outcome is None:
                 return None
-            moments.add(*outcome)
+            for status, rows, jumps in zip(*outcome, strict=True):
+                moments.add(int(status), rows, jumps)
         return moments.finish()
+
+    def _ensemble(self, key: np.uint64, index: int, times: NDArray[np.float64]) -> Ensemble:
+        """What the trajectories have in common; the initial state of trajectory `index` if they have not."""
+        start = self._fixed
+        if start is None:
+            purpose, trajectory = np.uint64(streams.INITIAL_STATE), np.uint64(index)
+            state = self.initial.state(
+                self.model, lambda n: float(streams.uniform(key, trajectory, purpose, np.uint64(n)))
+            )
+            start = np.ascontiguousarray(state).view(np.float64)
+        return self._from(start, times, self.grid.recording_starts)
+
+    def _from(self, start: NDArray[np.float64], times: NDArray[np.float64], count_from: float) -> Ensemble:
+        step = 0.5 * (self._orders + 1) / max(self._generator.bound, 1e-300)
+        return Ensemble(start, self._sector, step, self.settings.tolerance, times, count_from)
+
+    def _sample(
+        self, key: np.uint64, first: int, count: int, ensemble: Ensemble, interrupted: Callable[[], bool]
+    ) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.int64]] | None:
+        """Statuses (count,), samples (count, times, width) and jumps (count, families) of some trajectories."""
+        space = self._memory()
+        clock, counters = np.zeros(len(Clock())), np.zeros(len(Counters()), dtype=np.int64)
+        statuses = np.full(count, UNFINISHED)
+        jumps = np.zeros((count, len(self.layout.channels)), dtype=np.int64)
+        rows = np.full((count, len(ensemble.times), self.layout.width), np.nan)
+        products = max(1, 2 * _WORK_PER_CALL // self._length)
+        status = UNFINISHED
+        while status == UNFINISHED:
+            if interrupted():
+                return None
+            status = record(
+                self._generator, self._program, space, self._planes, ensemble, clock, counters, key, np.uint64(first),
+                statuses, jumps, rows, counters[Counters().products] + products,
+            )  # fmt: skip
+        self._counters = counters
+        return statuses, rows, jumps
 
     def _memory(self) -> Space:
         """Vectors and scratch, made once. Raises UnsupportedError if this machine has not enough memory."""
@@ -222,7 +264,9 @@ class CompiledQuantumJump:
         inside = np.ascontiguousarray(state[basis], dtype=np.complex128)
         if not abs(np.vdot(inside, inside).real - 1.0) < 1e-6:
             raise InputError("`state` must be normalised and lie in the sector of the initial state, but it does not")
-        clock, counters = self._reset(inside.view(np.float64), 0.0)
+        clock, counters = np.zeros(len(Clock())), np.zeros(len(Counters()), dtype=np.int64)
+        ensemble = self._from(inside.view(np.float64), np.array([time]), 0.0)
+        begin(self._generator, space, ensemble, clock, counters, 0.0)
         jumps = np.zeros(len(self.layout.channels), dtype=np.int64)
         status = advance(
             self._generator, space, clock, counters, jumps, np.uint64(0), np.uint64(0), self.settings.tolerance,
@@ -230,54 +274,8 @@ class CompiledQuantumJump:
         )  # fmt: skip
         if status != OK:
             raise UnsupportedError(f"`state` must evolve to {time:g}, but it does not: {describe(status)}")
+        self._counters = counters
         result = np.zeros(self.model.hilbert_dimension, dtype=np.complex128)
         result[basis] = space.vectors[0, : 2 * len(basis)].astype(np.float64).view(np.complex128)
         result *= np.exp(-1j * clock[Clock().phase])
         return result
-
-    def _reset(self, start: NDArray[Any], threshold: float) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-        """Put a state of the initial sector (reals) into the vectors; clock and counters at time 0."""
-        space = self._memory()
-        space.vectors[0] = 0.0
-        space.vectors[0, : start.size] = start
-        clock, at = np.zeros(len(Clock())), Clock()
-        clock[at.norm] = 1.0
-        clock[at.threshold] = threshold
-        clock[at.step] = 0.5 * (self._orders + 1) / max(self._generator.bound, 1e-300)
-        counters = np.zeros(len(Counters()), dtype=np.int64)
-        counters[Counters().sector] = self._sector
-        return clock, counters
-
-    def _start(self, key: np.uint64, trajectory: np.uint64) -> NDArray[Any]:
-        """Initial state in its sector, reals."""
-        if self._fixed is not None:
-            return self._fixed
-        purpose = np.uint64(streams.INITIAL_STATE)
-        psi = self.initial.state(self.model, lambda n: float(streams.uniform(key, trajectory, purpose, np.uint64(n))))
-        return psi.view(np.float64)
-
-    def _trajectory(
-        self, key: np.uint64, index: int, times: NDArray[np.float64], interrupted: Callable[[], bool]
-    ) -> tuple[int, NDArray[np.float64], NDArray[np.int64]] | None:
-        """Status, samples (times, width) and jump counts of one trajectory."""
-        space, count = self._memory(), Counters()
-        trajectory = np.uint64(index)
-        # without jumps the norm only drifts by truncation, which must not be taken for a jump
-        threshold = 0.0
-        if self._generator.channels.family.size:
-            threshold = streams.uniform(key, trajectory, np.uint64(streams.JUMPS), np.uint64(0))
-        clock, counters = self._reset(self._start(key, trajectory), threshold)
-        counters[count.draws] = 1
-        jumps = np.zeros(len(self.layout.channels), dtype=np.int64)
-        rows = np.full((len(times), self.layout.width), np.nan)
-        slice_ = max(1, 2 * _WORK_PER_CALL // self._length)
-        status = UNFINISHED
-        while status == UNFINISHED:
-            if interrupted():
-                return None
-            status = record(
-                self._generator, self._program, space, self._planes, clock, counters, jumps, key, trajectory,
-                self.settings.tolerance, times, self.grid.recording_starts, rows, counters[count.products] + slice_,
-            )  # fmt: skip
-        self._counters = counters
-        return status, rows, jumps

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import njit
@@ -12,12 +12,46 @@ from trajsim.kernel_cache import renew
 from trajsim.samplers import engine
 from trajsim.samplers.jump_kernel import Clock, Counters, Generator, Space, advance
 from trajsim.samplers.measurement import Program, measure
-from trajsim.samplers.status import OK
+from trajsim.samplers.status import OK, UNFINISHED
+from trajsim.streams import JUMPS, uniform
 
-__all__ = ["record"]
+__all__ = ["Ensemble", "begin", "record"]
 
-_NORM = Clock().norm
-_SAMPLE, _SECTOR = Counters().sample, Counters().sector
+_TIME, _THRESHOLD, _STEP, _NORM, _ENERGY, _GROWTH, _PHASE = Clock()
+_DRAWS, _STEPS, _PRODUCTS, _SAMPLE, _SECTOR, _PASSES = Counters()
+
+
+class Ensemble(NamedTuple):
+    """What all trajectories of a block share.
+
+    start: reals of the initial state in its sector. step: first step to try. tolerance. times (T,): of the samples.
+    count_from: jumps are counted after this time.
+    """
+
+    start: NDArray[np.float64]
+    sector: int
+    step: float
+    tolerance: float
+    times: NDArray[np.float64]
+    count_from: float
+
+
+@njit(cache=True)
+def begin(
+    generator: Generator, space: Space, ensemble: Ensemble, clock: NDArray[np.float64], counters: NDArray[np.int64],
+    threshold: float
+) -> None:  # fmt: skip
+    """Time 0: the initial state in vectors[0]; counters and clock anew but for the products done so far."""
+    space.vectors[0] = 0.0
+    space.vectors[0][: ensemble.start.shape[0]] = ensemble.start
+    clock[:] = 0.0
+    clock[_NORM] = 1.0
+    clock[_STEP] = ensemble.step
+    # without jumps the norm only drifts by truncation, which must not be taken for a jump
+    clock[_THRESHOLD] = threshold if generator.channels.family.shape[0] > 0 else 0.0
+    counters[_SAMPLE] = 0
+    counters[_DRAWS] = 1
+    counters[_SECTOR] = ensemble.sector
 
 
 @njit(cache=True)
@@ -32,21 +66,37 @@ def _expand(operators: Any, sector: int, x: Any, planes: NDArray[np.float64]) ->
 
 @njit(cache=True)
 def record(
-    generator: Generator, program: Program, space: Space, planes: NDArray[np.float64], clock: NDArray[np.float64],
-    counters: NDArray[np.int64], jumps: NDArray[np.int64], key: np.uint64, trajectory: np.uint64, tolerance: float,
-    times: NDArray[np.float64], count_from: float, rows: NDArray[np.float64], budget: int
+    generator: Generator, program: Program, space: Space, planes: NDArray[np.float64], ensemble: Ensemble,
+    clock: NDArray[np.float64], counters: NDArray[np.int64], key: np.uint64, first: np.uint64,
+    statuses: NDArray[np.int64], jumps: NDArray[np.int64], rows: NDArray[np.float64], budget: int
 ) -> int:  # fmt: skip
-    """Evolve through all sample times and write a row at each. Returns a status; UNFINISHED as `advance` does."""
-    while counters[_SAMPLE] < times.shape[0]:
-        sample = counters[_SAMPLE]
-        status = advance(
-            generator, space, clock, counters, jumps, key, trajectory, tolerance, times[sample], count_from, budget
-        )
-        if status != OK:
-            return status
-        _expand(generator.operators, counters[_SECTOR], space.vectors[0], planes[0])
-        measure(program, planes[0], clock[_NORM], jumps, planes[1], planes[2], rows[sample])
-        counters[_SAMPLE] += 1
+    """Trajectories first .. first + B - 1: statuses (B,), jumps (B, families), rows (B, T, width).
+
+    statuses are UNFINISHED at the first call. Returns OK, or UNFINISHED after `budget` products with H_eff since
+    `counters` were zero: call again with the same arrays to go on.
+    """
+    times = ensemble.times
+    for b in range(statuses.shape[0]):
+        if statuses[b] != UNFINISHED:
+            continue
+        trajectory = first + np.uint64(b)
+        if counters[_DRAWS] == 0:
+            begin(generator, space, ensemble, clock, counters, uniform(key, trajectory, np.uint64(JUMPS), np.uint64(0)))
+        status = OK
+        while counters[_SAMPLE] < times.shape[0] and status == OK:
+            sample = counters[_SAMPLE]
+            status = advance(
+                generator, space, clock, counters, jumps[b], key, trajectory, ensemble.tolerance, times[sample],
+                ensemble.count_from, budget,
+            )  # fmt: skip
+            if status == UNFINISHED:
+                return UNFINISHED
+            if status == OK:
+                _expand(generator.operators, counters[_SECTOR], space.vectors[0], planes[0])
+                measure(program, planes[0], clock[_NORM], jumps[b], planes[1], planes[2], rows[b, sample])
+                counters[_SAMPLE] += 1
+        statuses[b] = status
+        counters[_DRAWS] = 0
     return OK
 
 
