@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from trajsim.lowering import LocalOperator
     from trajsim.model import SpinModel
 
-__all__ = ["Program", "compile_program", "measure"]
+__all__ = ["Lists", "Program", "collect", "compile_program", "measure"]
 
 Plane = NDArray[np.float64]
 
@@ -67,8 +67,13 @@ class Program(NamedTuple):
 
 
 @dataclass
-class _Lists:
-    """The program while it is put together."""
+class Lists:
+    """What is to be read, before it is lowered for a method.
+
+    reads, by axis: (to, from, weight), row[to] += weight * moment, the moment \\prod_i (S^a_i)^{n_i} at \\sum_i n_i
+    stride_i. distribution_at, moments_at by axis, jumps_at: where they begin in the row, -1 if not recorded.
+    operator_at: (number in `operators`, to). mixed: S^a_i S^b_j for a != b as (pair, to[i, j], weight[i, j]).
+    """
 
     reads: tuple[list[tuple[int, int, float]], ...] = field(default_factory=lambda: ([], [], []))
     distribution_at: list[int] = field(default_factory=lambda: [-1, -1, -1])
@@ -81,9 +86,14 @@ class _Lists:
 
 def compile_program(model: SpinModel, observables: Sequence[obs.Observable], layout: Layout) -> Program:
     """Lower observables for a model; `layout` tells where each lies in the row."""
+    return _finish(model, collect(model, observables, layout))
+
+
+def collect(model: SpinModel, observables: Sequence[obs.Observable], layout: Layout) -> Lists:
+    """What observables read: moments of an axis by their place in the table of moments, and operators."""
     n = model.n_sites
     strides = np.concatenate([[1], np.cumprod(model.dimensions)])[:-1].astype(np.int64)
-    lists = _Lists()
+    lists = Lists()
     for observable in observables:
         start = layout.field(observable.name).offset
         match observable:
@@ -120,7 +130,7 @@ def compile_program(model: SpinModel, observables: Sequence[obs.Observable], lay
                 lists.jumps_at = start
             case _:
                 raise TypeError(f"no measurement for {type(observable).__name__}")
-    return _finish(model, strides, lists)
+    return lists
 
 
 def _axis(component: str) -> int:
@@ -128,7 +138,7 @@ def _axis(component: str) -> int:
 
 
 def _add_pair(
-    lists: _Lists, model: SpinModel, strides: NDArray[np.int64], pair: str, to: NDArray[np.int64], weight: Any
+    lists: Lists, model: SpinModel, strides: NDArray[np.int64], pair: str, to: NDArray[np.int64], weight: Any
 ) -> None:
     """Correlation S^a_i S^b_j for all i, j, into row elements to[i, j] with weight[i, j]."""
     if pair[0] != pair[1]:
@@ -145,10 +155,11 @@ def _add_pair(
                 reads.append((int(to[i, i]), 2 * int(strides[i]), float(weight[i, i])))
 
 
-def _finish(model: SpinModel, strides: NDArray[np.int64], lists: _Lists) -> Program:
+def _finish(model: SpinModel, lists: Lists) -> Program:
     from trajsim.lowering import LocalOperator
 
     n = model.n_sites
+    strides = np.concatenate([[1], np.cumprod(model.dimensions)])[:-1].astype(np.int64)
     largest = max(model.dimensions)
     recorded = [bool(lists.reads[a]) or lists.distribution_at[a] >= 0 or lists.moments_at[a] >= 0 for a in range(3)]
     rotations = np.zeros((3, n, largest, largest), dtype=np.complex128)

@@ -24,10 +24,12 @@ from trajsim.errors import InputError, UnsupportedError
 from trajsim.layout import BlockData, Layout
 from trajsim.samplers import sectors, simd
 from trajsim.samplers.block import BlockMoments
+from trajsim.samplers.flips import FlipOperators
 from trajsim.samplers.jump_kernel import Clock, Counters, Generator, Space, advance
 from trajsim.samplers.lowering import effective_hamiltonian, lower_generator
 from trajsim.samplers.measurement import Program, compile_program
 from trajsim.samplers.recording import Ensemble, begin, record
+from trajsim.samplers.spin_half import SpinHalfProgram, compile_spin_half
 from trajsim.samplers.status import OK, UNFINISHED, describe
 from trajsim.samplers.vectors import aligned, padded
 
@@ -115,6 +117,13 @@ def _charge(model: SpinModel, initial: InitialState) -> tuple[int, int, NDArray[
     return modulus, sector, np.ascontiguousarray(inside, dtype=np.complex128).view(np.float64)
 
 
+def _bytes(tables: Any) -> int:
+    """Of all arrays of a tuple of tuples."""
+    if isinstance(tables, np.ndarray):
+        return tables.nbytes
+    return sum(_bytes(part) for part in tables) if isinstance(tables, tuple) else 0
+
+
 def _orders(vector_bytes: int) -> int:
     """Largest order of the Taylor series: the more, the longer the steps; the fewer, the less memory."""
     return int(np.clip(_SERIES_BYTES // vector_bytes - 2, 12, 18))
@@ -144,31 +153,31 @@ class CompiledQuantumJump:
         self._length = padded(sectors.largest(model.dimensions, self._modulus), self._dtype)
         self._orders = _orders(self._length * self._dtype.itemsize)
         self._generator: Generator = lower_generator(model, self.layout.channels, self._modulus, self._dtype)
-        self._program: Program = compile_program(model, observables, self.layout)
+        self._program: Program | SpinHalfProgram
+        if isinstance(self._generator.operators, FlipOperators):
+            self._program = compile_spin_half(model, observables, self.layout, self._modulus, self._dtype)
+            self._scratch_size = self._length
+        else:
+            self._program = compile_program(model, observables, self.layout)
+            self._scratch_size = 6 * model.hilbert_dimension
         self._space: Space | None = None
         self._counters = np.zeros(len(Counters()), dtype=np.int64)  # of the last trajectory, for benchmarks
 
     @property
     def vector_bytes(self) -> int:
-        """Memory of a trajectory: its state and the vectors of a step."""
-        return self._length * self._dtype.itemsize * (self._orders + 2)
+        """Memory of a trajectory: its state, the vectors of a step, and room to measure it."""
+        return self._length * self._dtype.itemsize * (self._orders + 2) + 8 * self._scratch_size
 
     @property
     def table_bytes(self) -> int:
         """Memory of the lowered model and observables, once for a rank."""
-        return sum(
-            array.nbytes
-            for group in (self._generator.operators, self._generator.channels, self._program, self._program.bank)
-            for array in group
-            if isinstance(array, np.ndarray)
-        )
+        return _bytes(self._generator) + _bytes(self._program)
 
     @property
     def memory_bytes(self) -> int:
         """Memory of one rank, independent of the ensemble's size."""
-        planes = 6 * 8 * self.model.hilbert_dimension
-        rows = 4 * self.layout.width * 8 * max(len(self._times), 1)
-        return self.vector_bytes + self.table_bytes + planes + rows
+        rows = 4 * self.layout.width * 8 * max(len(self._times), 1) + _ROWS_BYTES
+        return self.vector_bytes + self.table_bytes + rows
 
     def warm_up(self) -> None:
         """Compile the kernels, or load them from the cache, by measuring the initial state once."""
@@ -227,7 +236,7 @@ class CompiledQuantumJump:
             if interrupted():
                 return None
             status = record(
-                self._generator, self._program, space, self._planes, ensemble, clock, counters, key, np.uint64(first),
+                self._generator, self._program, space, self._scratch, ensemble, clock, counters, key, np.uint64(first),
                 statuses, jumps, rows, counters[Counters().products] + products,
             )  # fmt: skip
         self._counters = counters
@@ -251,7 +260,7 @@ class CompiledQuantumJump:
                 turns=aligned(((self._orders + 1) * simd.lane_count(self._dtype),), self._dtype),
                 block=block,
             )
-            self._planes = np.empty((3, 2, self.model.hilbert_dimension))
+            self._scratch = aligned((self._scratch_size,), np.float64)
         return self._space
 
     def no_jump(self, state: NDArray[np.complex128], time: float) -> NDArray[np.complex128]:

@@ -6,12 +6,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numba import njit
+from numba.extending import overload
 from numpy.typing import NDArray
 
 from trajsim.kernel_cache import renew
 from trajsim.samplers import engine
 from trajsim.samplers.jump_kernel import Clock, Counters, Generator, Space, advance
 from trajsim.samplers.measurement import Program, measure
+from trajsim.samplers.spin_half import SpinHalfProgram, measure_spin_half
 from trajsim.samplers.status import OK, UNFINISHED
 from trajsim.streams import JUMPS, uniform
 
@@ -55,18 +57,51 @@ def begin(
 
 
 @njit(cache=True)
-def _expand(operators: Any, sector: int, x: Any, planes: NDArray[np.float64]) -> None:
-    """The state on the full space, planes (2, D): real parts, imaginary parts."""
-    planes[:, :] = 0.0
+def _expand(operators: Any, sector: int, x: Any, re: NDArray[np.float64], im: NDArray[np.float64]) -> None:
+    """The state on the full space, real parts and imaginary parts."""
+    re[:] = 0.0
+    im[:] = 0.0
     for k in range(engine.size(operators, sector)):
         s = engine.configuration(operators, sector, k)
-        planes[0, s] = x[2 * k]
-        planes[1, s] = x[2 * k + 1]
+        re[s] = x[2 * k]
+        im[s] = x[2 * k + 1]
+
+
+@njit(cache=True)
+def _measure_expanded(
+    generator: Generator, program: Program, space: Space, scratch: NDArray[np.float64], sector: int, norm2: float,
+    jumps: NDArray[np.int64], row: NDArray[np.float64]
+) -> None:  # fmt: skip
+    planes = scratch.reshape(3, 2, scratch.shape[0] // 6)
+    _expand(generator.operators, sector, space.vectors[0], planes[0, 0], planes[0, 1])
+    measure(program, planes[0], norm2, jumps, planes[1], planes[2], row)
+
+
+@njit(cache=True)
+def _measure_sector(
+    generator: Generator, program: SpinHalfProgram, space: Space, scratch: NDArray[np.float64], sector: int,
+    norm2: float, jumps: NDArray[np.int64], row: NDArray[np.float64]
+) -> None:  # fmt: skip
+    length = 2 * engine.size(generator.operators, sector)
+    psi = space.vectors[0][:length]
+    measure_spin_half(program, sector, psi, norm2, jumps, scratch, space.work[:length], length, space.block, row)
+
+
+def _write_row(*arguments: Any) -> None:
+    raise NotImplementedError  # for kernels only, like those of `engine`
+
+
+@overload(_write_row)
+def _(generator, program, space, scratch, sector, norm2, jumps, row):  # type: ignore[no-untyped-def]
+    kernel = _measure_sector if program.instance_class is SpinHalfProgram else _measure_expanded
+    return lambda generator, program, space, scratch, sector, norm2, jumps, row: kernel(
+        generator, program, space, scratch, sector, norm2, jumps, row
+    )
 
 
 @njit(cache=True)
 def record(
-    generator: Generator, program: Program, space: Space, planes: NDArray[np.float64], ensemble: Ensemble,
+    generator: Generator, program: Any, space: Space, scratch: NDArray[np.float64], ensemble: Ensemble,
     clock: NDArray[np.float64], counters: NDArray[np.int64], key: np.uint64, first: np.uint64,
     statuses: NDArray[np.int64], jumps: NDArray[np.int64], rows: NDArray[np.float64], budget: int
 ) -> int:  # fmt: skip
@@ -92,8 +127,9 @@ def record(
             if status == UNFINISHED:
                 return UNFINISHED
             if status == OK:
-                _expand(generator.operators, counters[_SECTOR], space.vectors[0], planes[0])
-                measure(program, planes[0], clock[_NORM], jumps[b], planes[1], planes[2], rows[b, sample])
+                _write_row(
+                    generator, program, space, scratch, counters[_SECTOR], clock[_NORM], jumps[b], rows[b, sample]
+                )
                 counters[_SAMPLE] += 1
         statuses[b] = status
         counters[_DRAWS] = 0
