@@ -40,7 +40,18 @@ from trajsim.samplers.vectors import (
 )
 from trajsim.streams import JUMPS, uniform
 
-__all__ = ["Channels", "Clock", "Counters", "Generator", "Space", "advance"]
+__all__ = [
+    "Channels",
+    "Clock",
+    "Counters",
+    "Generator",
+    "Space",
+    "advance",
+    "first_root",
+    "jump",
+    "remainder",
+    "vector_length",
+]
 
 # beyond the expected time to the next jump a step is likely to be cut: do not step much further
 _LOOK_AHEAD: Final = 1.03
@@ -125,13 +136,13 @@ _DRAWS, _STEPS, _PRODUCTS, _SAMPLE, _SECTOR, _PASSES = Counters()
 
 
 @njit(cache=True)
-def _length(operators: Any, sector: int, block: int) -> int:
+def vector_length(operators: Any, sector: int, block: int) -> int:
     """Reals of the padded vectors of a sector."""
     return -(-2 * engine.size(operators, sector) // block) * block
 
 
 @njit(cache=True, error_model="numpy")
-def _remainder(norm: float, order: int, tau: float, scale: float, bound: float) -> float:
+def remainder(norm: float, order: int, tau: float, scale: float, bound: float) -> float:
     """Bound on the neglected terms after order `order`, whose vector has this norm; infinite if rho > 1/2."""
     rho = bound * tau / (order + 1)
     if rho > 0.5:
@@ -140,7 +151,7 @@ def _remainder(norm: float, order: int, tau: float, scale: float, bound: float) 
 
 
 @njit(cache=True, error_model="numpy")
-def _first_root(f: float, rate: float, bend: float) -> float:
+def first_root(f: float, rate: float, bend: float) -> float:
     """The first t with f - rate t + bend t^2 = 0, in the form that does not cancel; where the parabola is lowest if
     it has none.
     """
@@ -182,21 +193,21 @@ def _expand(
             slowing = v2 / (norm2 * scale**2)
         elif order == 2:
             slowing -= 2.0 * real_overlap(vectors[0][:length], y, length, space.block) / (norm2 * scale**2)
-            jump = _first_root(np.log(norm2 / threshold), rate, slowing - 0.5 * rate**2)
+            jump = first_root(np.log(norm2 / threshold), rate, slowing - 0.5 * rate**2)
             if jump > 0.0:
                 tau = min(tau, max(_LOOK_AHEAD * jump, 1e-3 * tau))
             needed = _likely_order(growth * tau, bound * tau, tolerance * tau) - 2
         if not weigh:
             continue
         v = np.sqrt(v2)
-        if _remainder(v, order, tau, scale, bound) <= tolerance * tau * size:
+        if remainder(v, order, tau, scale, bound) <= tolerance * tau * size:
             allowed = 1.5 * tau
             break
         if order == last or not np.isfinite(v2):
             # |v_K| tau^K rho / tau ~ tau^K: a few fixed-point passes give the largest step the vectors allow
             tau = min(tau, 0.49 * (order + 1) / bound)  # rho safely below 1/2
             for _ in range(60):
-                excess = _remainder(v, order, tau, scale, bound) / (tolerance * tau * size)
+                excess = remainder(v, order, tau, scale, bound) / (tolerance * tau * size)
                 if excess <= 1.0:
                     break
                 tau *= max(0.98 * excess ** (-1.0 / order), 1e-3)
@@ -233,7 +244,7 @@ def _locate(
     left, right = 0.0, tau
     f_left, f_right = np.log(norm2 / r), np.log(max(end2, 1e-300) / r)
     side = 0
-    guess = _first_root(f_left, rate, (f_right - f_left + rate * tau) / tau**2)
+    guess = first_root(f_left, rate, (f_right - f_left + rate * tau) / tau**2)
     for attempt in range(100):
         if attempt > 0:
             guess = (left * f_right - right * f_left) / (f_right - f_left)
@@ -286,7 +297,7 @@ def _choose(generator: Generator, space: Space, sector: int, length: int, u: flo
         rate = 0.0
         to = engine.target(generator.operators, 1 + c, sector)
         if to >= 0:
-            work = space.work[: _length(generator.operators, to, space.block)]
+            work = space.work[: vector_length(generator.operators, to, space.block)]
             rate = engine.apply(generator.operators, 1 + c, sector, psi, work, 1.0, 0.0, True)
         space.rates[c] = rate
         total += rate
@@ -321,6 +332,35 @@ def _choose(generator: Generator, space: Space, sector: int, length: int, u: flo
 
 
 @njit(cache=True, error_model="numpy")
+def jump(
+    generator: Generator, space: Space, clock: NDArray[np.float64], counters: NDArray[np.int64],
+    jumps: NDArray[np.int64], key: np.uint64, trajectory: np.uint64, count_from: float
+) -> int:  # fmt: skip
+    """Let the state in vectors[0] jump now, normalise it and draw the next threshold. Returns a status."""
+    sector = counters[_SECTOR]
+    length = vector_length(generator.operators, sector, space.block)
+    draw = np.uint64(counters[_DRAWS])
+    channel = _choose(
+        generator, space, sector, length,
+        uniform(key, trajectory, np.uint64(JUMPS), draw),
+        uniform(key, trajectory, np.uint64(JUMPS), draw + np.uint64(1)),
+    )  # fmt: skip
+    if channel < 0:
+        return NO_CHANNEL
+    if clock[_TIME] > count_from:
+        jumps[generator.channels.family[channel]] += 1
+    clock[_THRESHOLD] = uniform(key, trajectory, np.uint64(JUMPS), draw + np.uint64(2))
+    counters[_DRAWS] += 3
+    to = engine.target(generator.operators, 1 + channel, sector)
+    after = vector_length(generator.operators, to, space.block)
+    psi, work = space.vectors[0], space.work
+    rate = engine.apply(generator.operators, 1 + channel, sector, psi[:length], work[:after], 1.0, 0.0, True)
+    counters[_SECTOR] = to
+    clock[_NORM] = copy_scaled(work, psi, after, space.block, 1.0 / np.sqrt(rate))
+    return OK
+
+
+@njit(cache=True, error_model="numpy")
 def advance(
     generator: Generator, space: Space, clock: NDArray[np.float64], counters: NDArray[np.int64],
     jumps: NDArray[np.int64], key: np.uint64, trajectory: np.uint64, tolerance: float, until: float,
@@ -333,7 +373,7 @@ def advance(
     """
     operators = generator.operators
     sector = counters[_SECTOR]
-    length = _length(operators, sector, space.block)
+    length = vector_length(operators, sector, space.block)
     while clock[_TIME] < until:
         if counters[_PRODUCTS] >= budget:
             return UNFINISHED
@@ -365,25 +405,11 @@ def advance(
         clock[_TIME] = time + tau
         clock[_PHASE] += clock[_ENERGY] * tau
         copy_scaled(space.work, space.vectors[0], length, space.block, 1.0)
-        draw = np.uint64(counters[_DRAWS])
-        channel = _choose(
-            generator, space, sector, length,
-            uniform(key, trajectory, np.uint64(JUMPS), draw),
-            uniform(key, trajectory, np.uint64(JUMPS), draw + np.uint64(1)),
-        )  # fmt: skip
-        if channel < 0:
-            return NO_CHANNEL
-        if clock[_TIME] > count_from:
-            jumps[generator.channels.family[channel]] += 1
-        clock[_THRESHOLD] = uniform(key, trajectory, np.uint64(JUMPS), draw + np.uint64(2))
-        counters[_DRAWS] += 3
-        psi = space.vectors[0][:length]
-        to = engine.target(operators, 1 + channel, sector)
-        after = _length(operators, to, space.block)
-        rate = engine.apply(operators, 1 + channel, sector, psi, space.work[:after], 1.0, 0.0, True)
-        sector, length = to, after
-        counters[_SECTOR] = sector
-        clock[_NORM] = copy_scaled(space.work, space.vectors[0], length, space.block, 1.0 / np.sqrt(rate))
+        status = jump(generator, space, clock, counters, jumps, key, trajectory, count_from)
+        if status != OK:
+            return status
+        sector = counters[_SECTOR]
+        length = vector_length(operators, sector, space.block)
     return OK
 
 

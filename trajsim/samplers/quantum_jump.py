@@ -25,10 +25,11 @@ from trajsim.layout import BlockData, Layout
 from trajsim.samplers import sectors, simd
 from trajsim.samplers.block import BlockMoments
 from trajsim.samplers.flips import FlipOperators
-from trajsim.samplers.jump_kernel import Clock, Counters, Generator, Space, advance
+from trajsim.samplers.frugal import ROWS
+from trajsim.samplers.jump_kernel import Clock, Counters, Generator, Space
 from trajsim.samplers.lowering import effective_hamiltonian, lower_generator
 from trajsim.samplers.measurement import Program, compile_program
-from trajsim.samplers.recording import Ensemble, begin, record
+from trajsim.samplers.recording import Ensemble, begin, evolve, record
 from trajsim.samplers.spin_half import SpinHalfProgram, compile_spin_half
 from trajsim.samplers.status import OK, UNFINISHED, describe
 from trajsim.samplers.vectors import aligned, padded
@@ -59,11 +60,18 @@ class QuantumJump:
     root |psi|^2 = r of each jump is located; from 1e-13 to 1e-2. The bias of an expectation value is of that order
     times the time since the start. The norm's own error, at most 2 tolerance t after a time t without a jump, moves
     the next jump by that over the jump rate: with rates far below 1, choose the unit of time so that they are not, or
-    a tolerance far below them. precision: "double".
+    a tolerance far below them.
+
+    precision: "double", or "single": vectors in single precision, all norms in double; half the time and memory.
+    Rounding then adds about 5e-7 per unit time to the error of the state (measured on rings of 10 to 14 spins), so
+    that the tolerance must be at least 1e-6.
+    memory: "fast" keeps the Taylor vectors of a step, 13 to 19 beside the state; "low" makes do with four vectors in
+    all, for two to three times the products.
     """
 
     tolerance: float = 1e-6
     precision: str = "double"
+    memory: str = "fast"
     method: ClassVar[str] = "quantum_jump"
 
     def __post_init__(self) -> None:
@@ -73,10 +81,22 @@ class QuantumJump:
             raise InputError(f"`sampler.tolerance` must be a number from 1e-13 to 1e-2, but {value!r} was given")
         if self.precision not in ("double", "single"):
             raise InputError(f"`sampler.precision` must be 'double' or 'single', but {self.precision!r} was given")
+        if self.precision == "single" and value < 1e-6:
+            raise InputError(
+                f"`sampler.tolerance` must be at least 1e-6 in single precision, which rounds that much, but {value!r} "
+                "was given"
+            )
+        if self.memory not in ("fast", "low"):
+            raise InputError(f"`sampler.memory` must be 'fast' or 'low', but {self.memory!r} was given")
 
     def to_spec(self) -> dict[str, Any]:
         """As plain data (part of the identity of an ensemble)."""
-        return {"method": self.method, "tolerance": float(self.tolerance), "precision": self.precision}
+        return {
+            "method": self.method,
+            "tolerance": float(self.tolerance),
+            "precision": self.precision,
+            "memory": self.memory,
+        }
 
     def compile(
         self,
@@ -151,7 +171,7 @@ class CompiledQuantumJump:
         self._dtype = np.dtype(np.float64 if settings.precision == "double" else np.float32)
         self._modulus, self._sector, self._fixed = _charge(model, initial)
         self._length = padded(sectors.largest(model.dimensions, self._modulus), self._dtype)
-        self._orders = _orders(self._length * self._dtype.itemsize)
+        self._orders = ROWS - 1 if settings.memory == "low" else _orders(self._length * self._dtype.itemsize)
         self._generator: Generator = lower_generator(model, self.layout.channels, self._modulus, self._dtype)
         self._program: Program | SpinHalfProgram
         if isinstance(self._generator.operators, FlipOperators):
@@ -218,6 +238,7 @@ class CompiledQuantumJump:
         return self._from(start, times, self.grid.recording_starts)
 
     def _from(self, start: NDArray[np.float64], times: NDArray[np.float64], count_from: float) -> Ensemble:
+        # the kernel of low memory takes its own steps
         step = 0.5 * (self._orders + 1) / max(self._generator.bound, 1e-300)
         return Ensemble(start, self._sector, step, self.settings.tolerance, times, count_from)
 
@@ -277,7 +298,7 @@ class CompiledQuantumJump:
         ensemble = self._from(inside.view(np.float64), np.array([time]), 0.0)
         begin(self._generator, space, ensemble, clock, counters, 0.0)
         jumps = np.zeros(len(self.layout.channels), dtype=np.int64)
-        status = advance(
+        status = evolve(
             self._generator, space, clock, counters, jumps, np.uint64(0), np.uint64(0), self.settings.tolerance,
             time, 0.0, np.iinfo(np.int64).max,
         )  # fmt: skip

@@ -11,13 +11,14 @@ from numpy.typing import NDArray
 
 from trajsim.kernel_cache import renew
 from trajsim.samplers import engine
+from trajsim.samplers.frugal import ROWS, advance_frugally
 from trajsim.samplers.jump_kernel import Clock, Counters, Generator, Space, advance
 from trajsim.samplers.measurement import Program, measure
 from trajsim.samplers.spin_half import SpinHalfProgram, measure_spin_half
 from trajsim.samplers.status import OK, UNFINISHED
 from trajsim.streams import JUMPS, uniform
 
-__all__ = ["Ensemble", "begin", "record"]
+__all__ = ["Ensemble", "begin", "evolve", "record"]
 
 _TIME, _THRESHOLD, _STEP, _NORM, _ENERGY, _GROWTH, _PHASE = Clock()
 _DRAWS, _STEPS, _PRODUCTS, _SAMPLE, _SECTOR, _PASSES = Counters()
@@ -54,6 +55,20 @@ def begin(
     counters[_SAMPLE] = 0
     counters[_DRAWS] = 1
     counters[_SECTOR] = ensemble.sector
+
+
+@njit(cache=True)
+def evolve(
+    generator: Generator, space: Space, clock: NDArray[np.float64], counters: NDArray[np.int64],
+    jumps: NDArray[np.int64], key: np.uint64, trajectory: np.uint64, tolerance: float, until: float,
+    count_from: float, budget: int
+) -> int:  # fmt: skip
+    """As `trajsim.samplers.jump_kernel.advance`, by the kernel that the memory in `space` is for."""
+    if space.vectors.shape[0] == ROWS:
+        return advance_frugally(
+            generator, space, clock, counters, jumps, key, trajectory, tolerance, until, count_from, budget
+        )
+    return advance(generator, space, clock, counters, jumps, key, trajectory, tolerance, until, count_from, budget)
 
 
 @njit(cache=True)
@@ -120,7 +135,7 @@ def record(
         status = OK
         while counters[_SAMPLE] < times.shape[0] and status == OK:
             sample = counters[_SAMPLE]
-            status = advance(
+            status = evolve(
                 generator, space, clock, counters, jumps[b], key, trajectory, ensemble.tolerance, times[sample],
                 ensemble.count_from, budget,
             )  # fmt: skip

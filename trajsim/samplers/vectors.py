@@ -15,6 +15,7 @@ from trajsim.kernel_cache import renew
 from trajsim.samplers import simd
 
 __all__ = [
+    "add_term",
     "add_turned",
     "aligned",
     "copy_scaled",
@@ -64,6 +65,20 @@ def add_turned(vectors: Any, terms: int, ratio: float, length: int, block_size: 
             block = simd.add_moved(block, flat, k * stride + base + k % 2, turns, k * lanes)
         total += simd.inner(block, block)
         simd.store(block, out, base)
+    return total
+
+
+@njit(cache=True)
+def add_term(x: Any, y: Any, length: int, block_size: int, order: int, factor: float, turns: Any) -> float:
+    r"""y += (-i)^order factor x; returns <y|y>. turns: scratch for one vector register."""
+    for lane in range(block_size // simd.VECTORS):
+        sign = 1.0 if order % 4 < 2 else -1.0
+        turns[lane] = sign * factor * (-1.0 if order % 2 and lane % 2 else 1.0)
+    total = 0.0
+    for base in range(0, length, block_size):
+        block = simd.add_moved(simd.load(y, base), x, base + order % 2, turns, 0)
+        total += simd.inner(block, block)
+        simd.store(block, y, base)
     return total
 
 
