@@ -2,8 +2,8 @@ r"""The waiting-time algorithm with four vectors instead of all of a Taylor seri
 
 The series of a step is summed as it goes, so its length is fixed at order 2, before it is known how the norm will
 fall: at the end of the allowed step, or where the parabola through ln(|\psi|^2 / r) and its first two derivatives
-predicts the jump. A step that ends before the jump stands, and the next one is predicted from nearer; one that ends behind it is
-done again, shorter. Each jump costs one or two short steps more than in `trajsim.samplers.jump_kernel`.
+predicts the jump. A step that ends before the jump stands, and the next one is predicted from nearer; one that ends
+behind it is done again, shorter. Each jump costs one or two short steps more than in `trajsim.samplers.jump_kernel`.
 """
 
 from __future__ import annotations
