@@ -26,6 +26,7 @@ _HOME = {
     "correlation_length": "correlation_lengths",
     "ensemble_mean": "means",
     "failures": "results",
+    "kitagawa_ueda_squeezing": "squeezing",
     "order_parameter": "order_parameters",
     "plot": "plots",
     "reduce_all": "everything",
@@ -36,6 +37,7 @@ _HOME = {
     "to_json": "tables",
     "to_netcdf": "tables",
     "to_pauli": "results",
+    "wineland_squeezing": "squeezing",
 }
 
 __all__ = [
@@ -50,6 +52,7 @@ __all__ = [
     "correlation_length",
     "ensemble_mean",
     "failures",
+    "kitagawa_ueda_squeezing",
     "order_parameter",
     "plot",
     "reduce_all",
@@ -60,6 +63,7 @@ __all__ = [
     "to_json",
     "to_netcdf",
     "to_pauli",
+    "wineland_squeezing",
 ]
 
 if TYPE_CHECKING:
@@ -72,6 +76,7 @@ if TYPE_CHECKING:
     from .order_parameters import order_parameter
     from .plots import plot
     from .results import failures, to_pauli
+    from .squeezing import kitagawa_ueda_squeezing, wineland_squeezing
     from .structure_factors import structure_factor
     from .tables import rows, table, to_csv, to_json, to_netcdf
 

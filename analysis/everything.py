@@ -15,6 +15,7 @@ from .correlations import connected_correlation
 from .distributions import bimodality_coefficient, bimodality_index, binder_cumulant
 from .means import ensemble_mean
 from .order_parameters import order_parameter
+from .squeezing import has_second_moments, kitagawa_ueda_squeezing, wineland_squeezing
 from .structure_factors import structure_factor
 
 # result -> the observables one of which it needs, and how it is made
@@ -28,6 +29,7 @@ _DERIVED: dict[str, tuple[tuple[str, ...], Callable[[xr.Dataset], xr.Dataset]]] 
     "binder_cumulant": (("collective_moment", "collective_distribution"), binder_cumulant),
     "bimodality_index": (("collective_distribution",), bimodality_index),
 }
+_SQUEEZING = {"kitagawa_ueda_squeezing": kitagawa_ueda_squeezing, "wineland_squeezing": wineland_squeezing}
 
 
 def attempt_all(dataset: xr.Dataset) -> dict[str, xr.Dataset | InputError]:
@@ -40,12 +42,14 @@ def attempt_all(dataset: xr.Dataset) -> dict[str, xr.Dataset | InputError]:
     dataset = opened.check(dataset)
     names = opened.recorded(dataset)
     results: dict[str, xr.Dataset | InputError] = {name: ensemble_mean(dataset, name) for name in names}
-    for key, (needs, reducer) in _DERIVED.items():
-        if any(name in names for name in needs):
-            try:
-                results[key] = reducer(dataset)
-            except InputError as refusal:
-                results[key] = refusal
+    reducers = {key: reducer for key, (needs, reducer) in _DERIVED.items() if any(name in names for name in needs)}
+    if has_second_moments(dataset):
+        reducers |= _SQUEEZING
+    for key, reducer in reducers.items():
+        try:
+            results[key] = reducer(dataset)
+        except InputError as refusal:
+            results[key] = refusal
     for name in names:
         if steady.has_autocorrelation(dataset, name):
             results[f"autocorrelation_time_{name}"] = autocorrelation_time(dataset, name)

@@ -107,10 +107,12 @@ _PLOTS: dict[str, Callable[[xr.Dataset], Figure]] = {
     "structure_factor": plot_structure_factor,
     "distribution": plot_distribution,
     "correlation_length": plot_number,
+    "kitagawa_ueda_squeezing": plot_number,
     "order_parameter": plot_number,
     "bimodality_coefficient": plot_number,
     "bimodality_index": plot_number,
     "binder_cumulant": plot_number,
+    "wineland_squeezing": plot_number,
     "autocorrelation_time": plot_autocorrelation_time,
 }
 
@@ -245,7 +247,7 @@ def _value_label(result: xr.Dataset) -> str:
     about = result["value"].attrs
     units = about.get("units", "1")
     name = str(about.get("long_name", result.attrs["kind"]))
-    if result.attrs.get("pauli") and (result.attrs.get("spin_operators") or "order" in result.dims):
+    if result.attrs.get("pauli") and (result.attrs.get("spin_operators") or {"order", "moment"} & set(result.dims)):
         name += " (Pauli matrices)"
     elif units != "1":
         name += " [" + units.replace(" ", "\N{NO-BREAK SPACE}") + "]"

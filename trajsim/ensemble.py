@@ -170,11 +170,15 @@ def sample(
 
 
 def point_attributes(model: SpinModel) -> dict[str, Any]:
-    """What a reader should know of a point's model: text, hash, number of sites, spin if all are equal, lattice."""
+    """What a reader should know of a point's model: text, hash, number of sites, lattice; the spin, or the sum of spins
+    where they differ."""
     import json
 
     lattice = "null" if model.lattice is None else json.dumps(model.lattice.to_spec())
     spins = set(model.spins)
     spin = spins.pop() if len(spins) == 1 else None
     about = {"model": str(model), "model_hash": model.hash, "n_sites": model.n_sites, "lattice": lattice}
-    return about if spin is None else {**about, "spin": spin}
+    if spin is not None:
+        return {**about, "spin": spin}
+    lengths = [s for s in model.spins if s is not None]
+    return {**about, "total_spin": sum(lengths)} if len(lengths) == model.n_sites else about

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from trajsim.model import SpinModel
 
 __all__ = [
+    "CollectiveCovariance",
     "CollectiveDistribution",
     "CollectiveMoments",
     "Correlation",
@@ -40,6 +41,7 @@ __all__ = [
 AXES = ("x", "y", "z")
 PAIRS = tuple(a + b for a in AXES for b in AXES)
 ORDERS = (1, 2, 3, 4)
+COVARIANCE_MOMENTS = ("x", "y", "z", "xx", "xy", "xz", "yy", "yz", "zz")
 
 
 def _choice(key: str, given: Any, allowed: Sequence[str]) -> tuple[str, ...]:
@@ -189,6 +191,24 @@ class CollectiveMoments(Observable):
 
 
 @dataclass(frozen=True)
+class CollectiveCovariance(Observable):
+    r"""<J_a> and <(J_a J_b + J_b J_a)/2> for a <= b, J_a = \sum_i S^a_i, raw (not connected); dims (moment,).
+
+    moment: x, y, z, xx, xy, xz, yy, yz, zz; units hbar to the number of letters. The covariance matrix of the
+    collective spin, which spin squeezing is read from, is made of their ensemble means: that of one trajectory is not
+    linear in rho.
+    """
+
+    name: ClassVar[str] = "collective_covariance"
+
+    def field(self, model: SpinModel) -> Field:
+        """See `Observable.field`."""
+        _need_spins(model, self.name)
+        coords: dict[str, list[Any]] = {"moment": list(COVARIANCE_MOMENTS)}
+        return Field(self.name, ("moment",), coords, "hbar^letters", "first and second moments of the collective spin")
+
+
+@dataclass(frozen=True)
 class CollectiveDistribution(Observable):
     r"""P(M_a = m), M_a = \sum_i S^a_i: probability of each outcome of a collective measurement; dims (component, m)."""
 
@@ -307,8 +327,8 @@ _SWITCHES = ("energy", "jump_counts")
 _TAKEN = (
     "axis", "batch_count", "block", "burn_in", "campaign", "channel", "code", "component", "count", "displacement",
     "displacement_vector", "distance", "duration", "format_version", "jumps", "lattice", "level", "m", "model",
-    "model_hash", "n_sites", "operators", "order", "other_site", "pair", "pairs", "point", "sample_every", "seed",
-    "site", "spin", "status", "stream_version", "time", "trajectory", "trajsim_version", "units",
+    "model_hash", "moment", "n_sites", "operators", "order", "other_site", "pair", "pairs", "point", "sample_every",
+    "seed", "site", "spin", "status", "stream_version", "time", "total_spin", "trajectory", "trajsim_version", "units",
 )  # fmt: skip
 _SUFFIXES = ("_m2", "_raw")
 

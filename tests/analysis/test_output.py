@@ -23,9 +23,18 @@ from trajsim.errors import InputError
 PUBLIC = {
     "attempt_all", "autocorrelation_time", "bimodality_coefficient", "bimodality_index", "binder_cumulant",
     "collective_distribution", "connected_correlation", "correlation", "correlation_length", "ensemble_mean",
-    "failures", "order_parameter", "plot", "reduce_all", "rows", "structure_factor", "table", "to_csv", "to_json",
-    "to_netcdf", "to_pauli",
+    "failures", "kitagawa_ueda_squeezing", "order_parameter", "plot", "reduce_all", "rows", "structure_factor", "table",
+    "to_csv", "to_json", "to_netcdf", "to_pauli", "wineland_squeezing",
 }  # fmt: skip
+
+
+def squeezed(synthetic: SimpleNamespace, rng: np.random.Generator) -> xr.Dataset:
+    """Collective moments of four spins near the coherent state along -z, at three times."""
+    rows = np.array([0.0, 0.0, -2.0, 1.0, 0.0, 0.0, 1.0, 0.0, 4.0]) + 0.01 * rng.normal(size=(80, 3, 9))
+    labels = {"moment": ["x", "y", "z", "xx", "xy", "xz", "yy", "yz", "zz"]}
+    recorded = {"collective_covariance": (("moment",), labels, "hbar^letters", rows)}
+    about = {"n_sites": 4, "spin": 0.5}
+    return synthetic.one(synthetic.build(recorded, times=[0.0, 0.5, 1.0], block=4, attrs=about))
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +50,7 @@ def ensembles(synthetic: SimpleNamespace) -> dict[str, xr.Dataset]:
         "sites": synthetic.ring(80, rng, length=6, block=4, site=True, status=status),
         "sizes": synthetic.sweep(sizes, "model.n_sites"),
         "series": synthetic.series(80, 64, 0.5, rng, block=4),
+        "squeezed": squeezed(synthetic, rng),
     }  # fmt: skip
 
 
