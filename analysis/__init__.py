@@ -30,6 +30,7 @@ _HOME = {
     "order_parameter": "order_parameters",
     "plot": "plots",
     "reduce_all": "everything",
+    "relaxation_rate": "relaxation",
     "rows": "tables",
     "structure_factor": "structure_factors",
     "table": "tables",
@@ -56,6 +57,7 @@ __all__ = [
     "order_parameter",
     "plot",
     "reduce_all",
+    "relaxation_rate",
     "rows",
     "structure_factor",
     "table",
@@ -75,6 +77,7 @@ if TYPE_CHECKING:
     from .means import ensemble_mean
     from .order_parameters import order_parameter
     from .plots import plot
+    from .relaxation import relaxation_rate
     from .results import failures, to_pauli
     from .squeezing import kitagawa_ueda_squeezing, wineland_squeezing
     from .structure_factors import structure_factor

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import xarray as xr
 
@@ -15,6 +16,7 @@ from .correlations import connected_correlation
 from .distributions import bimodality_coefficient, bimodality_index, binder_cumulant
 from .means import ensemble_mean
 from .order_parameters import order_parameter
+from .relaxation import relaxation_rate
 from .squeezing import has_second_moments, kitagawa_ueda_squeezing, wineland_squeezing
 from .structure_factors import structure_factor
 
@@ -32,11 +34,12 @@ _DERIVED: dict[str, tuple[tuple[str, ...], Callable[[xr.Dataset], xr.Dataset]]] 
 _SQUEEZING = {"kitagawa_ueda_squeezing": kitagawa_ueda_squeezing, "wineland_squeezing": wineland_squeezing}
 
 
-def attempt_all(dataset: xr.Dataset) -> dict[str, xr.Dataset | InputError]:
+def attempt_all(dataset: xr.Dataset, window: tuple[float, float] | None = None) -> dict[str, xr.Dataset | InputError]:
     """Every result whose observables were recorded, by name: the result, or the reason why it is refused.
 
-    Means come under the name of the observable, derived results under that of the reducer, and in the steady state
-    `autocorrelation_time_NAME` for every observable.
+    Means come under the name of the observable, derived results under that of the reducer; in the steady state there is
+    `autocorrelation_time_NAME` for every observable, on a time grid `relaxation_rate_NAME` for every one that is a
+    number or a vector. window: of time, for the relaxation rates; None fits the whole grid.
     Raises: InputError if `dataset` is no ensemble.
     """
     dataset = opened.check(dataset)
@@ -45,6 +48,10 @@ def attempt_all(dataset: xr.Dataset) -> dict[str, xr.Dataset | InputError]:
     reducers = {key: reducer for key, (needs, reducer) in _DERIVED.items() if any(name in names for name in needs)}
     if has_second_moments(dataset):
         reducers |= _SQUEEZING
+    for name in names:
+        own = set(dataset[name].dims) - {"point", "block"}
+        if "time" in own and own <= {"time", "component"}:
+            reducers[f"relaxation_rate_{name}"] = partial(relaxation_rate, name=name, window=window)
     for key, reducer in reducers.items():
         try:
             results[key] = reducer(dataset)

@@ -98,6 +98,24 @@ def plot_autocorrelation_time(result: xr.Dataset) -> Figure:
     return _figure(result, own[0] if own else _free(result))
 
 
+def plot_relaxation_rate(result: xr.Dataset) -> Figure:
+    """The means of the window with their errors, and the fitted curves, against time."""
+    figure, (axes,) = _panels(1)
+    about = {"units": result.attrs["observable_units"], "long_name": result.attrs["observable"]}
+    shape = result.drop_vars(["lower", "upper"])
+    data = shape.assign(value=shape["data"].assign_attrs(about), standard_error=shape["data_standard_error"])
+    curves = _lines(data.assign(standard_error=shape["fit"]), "time")
+    for number, ((name, t, y, error), (*_, fit)) in enumerate(zip(_lines(data, "time"), curves, strict=True)):
+        drawn = axes.errorbar(
+            t, y, error, label=name or None, marker=MARKERS[number % len(MARKERS)], markersize=3, linestyle="none"
+        )
+        axes.plot(t, fit, color=drawn.lines[0].get_color(), linewidth=1)
+    if axes.get_legend_handles_labels()[0]:
+        axes.legend(fontsize="small")
+    axes.set(xlabel=_x_label(result, "time"), ylabel=_value_label(data))
+    return _finish(figure, result)
+
+
 _PLOTS: dict[str, Callable[[xr.Dataset], Figure]] = {
     "mean": plot_mean,
     "correlation": plot_correlation,
@@ -112,6 +130,7 @@ _PLOTS: dict[str, Callable[[xr.Dataset], Figure]] = {
     "bimodality_coefficient": plot_number,
     "bimodality_index": plot_number,
     "binder_cumulant": plot_number,
+    "relaxation_rate": plot_relaxation_rate,
     "wineland_squeezing": plot_number,
     "autocorrelation_time": plot_autocorrelation_time,
 }
