@@ -26,6 +26,7 @@ _HOME = {
     "correlation_length": "correlation_lengths",
     "ensemble_mean": "means",
     "failures": "results",
+    "jump_record": "jump_records",
     "kitagawa_ueda_squeezing": "squeezing",
     "order_parameter": "order_parameters",
     "plot": "plots",
@@ -53,6 +54,7 @@ __all__ = [
     "correlation_length",
     "ensemble_mean",
     "failures",
+    "jump_record",
     "kitagawa_ueda_squeezing",
     "order_parameter",
     "plot",
@@ -74,6 +76,7 @@ if TYPE_CHECKING:
     from .correlations import connected_correlation, correlation
     from .distributions import bimodality_coefficient, bimodality_index, binder_cumulant, collective_distribution
     from .everything import attempt_all, reduce_all
+    from .jump_records import jump_record
     from .means import ensemble_mean
     from .order_parameters import order_parameter
     from .plots import plot

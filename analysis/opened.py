@@ -61,14 +61,15 @@ def dimensions(dataset: xr.Dataset, name: str) -> list[str]:
 
 
 def pooled(dataset: xr.Dataset, name: str) -> tuple[Array, Array, NDArray[np.int64]]:
-    """Mean and sum of squared deviations over trajectories, (point, [time], ...), and trajectories, (point,)."""
+    """Mean and sum of squared deviations over trajectories (or pairs), (point, [time], ...), and how many, (point,)."""
     mean, m2 = (dataset[n].transpose("point", "block", ...).values for n in (name, f"{name}_m2"))
-    return pool(mean, m2, counts(dataset), axis=1)
+    return pool(mean, m2, counts(dataset, name), axis=1)
 
 
-def counts(dataset: xr.Dataset) -> NDArray[np.int64]:
-    """Trajectories in each block, (point, block); 0 where a block is missing."""
-    return _whole(dataset["count"].transpose("point", "block"))
+def counts(dataset: xr.Dataset, name: str | None = None) -> NDArray[np.int64]:
+    """Trajectories in each block, (point, block); 0 where a block is missing. Of observables of pairs, the pairs."""
+    pairs = name is not None and dataset[name].attrs.get("samples") == "pairs"
+    return _whole(dataset["pair_count" if pairs else "count"].transpose("point", "block"))
 
 
 def _whole(array: xr.DataArray) -> NDArray[np.int64]:
@@ -88,7 +89,7 @@ def failed(dataset: xr.Dataset) -> NDArray[np.int64]:
 
 def blocks(dataset: xr.Dataset, names: Sequence[str], point: int) -> tuple[list[Array], Array]:
     """Means of the blocks that exist at a point, (blocks, [time], ...) for each name, and their trajectory counts."""
-    count = counts(dataset)[point]
+    count = counts(dataset, names[0])[point]
     there = np.flatnonzero(count > 0)
     arrays = [dataset[name].isel(point=point, block=there) for name in names]
     return [np.asarray(a.transpose("block", ...).values, float) for a in arrays], count[there].astype(float)
@@ -109,7 +110,7 @@ def jackknife_points(
     """
     estimates: list[Array | None] = []
     errors: list[Array | None] = []
-    number = (counts(dataset) > 0).sum(axis=1)
+    number = (counts(dataset, names[0]) > 0).sum(axis=1)
     for point, n in enumerate(number):
         if n == 0:
             estimates.append(None)

@@ -23,8 +23,8 @@ from trajsim.errors import InputError
 PUBLIC = {
     "attempt_all", "autocorrelation_time", "bimodality_coefficient", "bimodality_index", "binder_cumulant",
     "collective_distribution", "connected_correlation", "correlation", "correlation_length", "ensemble_mean",
-    "failures", "kitagawa_ueda_squeezing", "order_parameter", "plot", "reduce_all", "relaxation_rate", "rows",
-    "structure_factor", "table", "to_csv", "to_json", "to_netcdf", "to_pauli", "wineland_squeezing",
+    "failures", "jump_record", "kitagawa_ueda_squeezing", "order_parameter", "plot", "reduce_all", "relaxation_rate",
+    "rows", "structure_factor", "table", "to_csv", "to_json", "to_netcdf", "to_pauli", "wineland_squeezing",
 }  # fmt: skip
 
 
