@@ -24,8 +24,11 @@ _HOME = {
     "connected_correlation": "correlations",
     "correlation": "correlations",
     "correlation_length": "correlation_lengths",
+    "counting_distribution": "jump_statistics",
     "ensemble_mean": "means",
     "failures": "results",
+    "fano_factor": "jump_statistics",
+    "jump_rate": "jump_statistics",
     "jump_record": "jump_records",
     "kitagawa_ueda_squeezing": "squeezing",
     "order_parameter": "order_parameters",
@@ -39,6 +42,7 @@ _HOME = {
     "to_json": "tables",
     "to_netcdf": "tables",
     "to_pauli": "results",
+    "waiting_time_distribution": "jump_statistics",
     "wineland_squeezing": "squeezing",
 }
 
@@ -52,8 +56,11 @@ __all__ = [
     "connected_correlation",
     "correlation",
     "correlation_length",
+    "counting_distribution",
     "ensemble_mean",
     "failures",
+    "fano_factor",
+    "jump_rate",
     "jump_record",
     "kitagawa_ueda_squeezing",
     "order_parameter",
@@ -67,6 +74,7 @@ __all__ = [
     "to_json",
     "to_netcdf",
     "to_pauli",
+    "waiting_time_distribution",
     "wineland_squeezing",
 ]
 
@@ -77,6 +85,7 @@ if TYPE_CHECKING:
     from .distributions import bimodality_coefficient, bimodality_index, binder_cumulant, collective_distribution
     from .everything import attempt_all, reduce_all
     from .jump_records import jump_record
+    from .jump_statistics import counting_distribution, fano_factor, jump_rate, waiting_time_distribution
     from .means import ensemble_mean
     from .order_parameters import order_parameter
     from .plots import plot

@@ -14,6 +14,9 @@ from .autocorrelations import autocorrelation_time
 from .correlation_lengths import correlation_length
 from .correlations import connected_correlation
 from .distributions import bimodality_coefficient, bimodality_index, binder_cumulant
+from .jump_records import has_records
+from .jump_statistics import REDUCERS as _OF_JUMPS
+from .jump_statistics import has_counts, waiting_time_distribution
 from .means import ensemble_mean
 from .order_parameters import order_parameter
 from .relaxation import relaxation_rate
@@ -45,9 +48,17 @@ def attempt_all(dataset: xr.Dataset, window: tuple[float, float] | None = None) 
     dataset = opened.check(dataset)
     names = opened.recorded(dataset)
     results: dict[str, xr.Dataset | InputError] = {name: ensemble_mean(dataset, name) for name in names}
+    reducers: dict[str, Callable[..., xr.Dataset]]
     reducers = {key: reducer for key, (needs, reducer) in _DERIVED.items() if any(name in names for name in needs)}
     if has_second_moments(dataset):
         reducers |= _SQUEEZING
+    if has_counts(dataset):
+        reducers |= _OF_JUMPS
+        if has_records(dataset):
+            reducers["waiting_time_distribution"] = waiting_time_distribution
+        if dataset.sizes["channel"] > 1:
+            of_jumps = (*_OF_JUMPS, "waiting_time_distribution")
+            reducers |= {f"{key}_total": partial(r, total=True) for key, r in reducers.items() if key in of_jumps}
     for name in names:
         own = set(dataset[name].dims) - {"point", "block"}
         if "time" in own and own <= {"time", "component"}:

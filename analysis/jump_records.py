@@ -98,8 +98,9 @@ def recording(dataset: xr.Dataset, point: int) -> tuple[float, float]:
     times = np.asarray(dataset["time"].values, float)
     there = [dataset[name].isel(point=point).notnull() for name in opened.recorded(dataset)]
     for finite in there if dataset.sizes["point"] > 1 else []:  # points may have other times
-        times = times[finite.any([d for d in finite.dims if d != "time"]).values] if "time" in finite.dims else times
-        break
+        own = finite.any([d for d in finite.dims if d != "time"]).values
+        if "time" in finite.dims and own.any():
+            return 0.0, float(times[own].max())
     return 0.0, float(times.max())
 
 

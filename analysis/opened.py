@@ -108,21 +108,38 @@ def jackknife_points(
     Returns (estimate (point, ...), standard error (point, ...), blocks (point,)). A point without blocks is NaN.
     Raises: InputError naming the point where there are fewer than 20 blocks.
     """
+    return jackknife_blocks(
+        dataset.sizes["point"], lambda p: blocks(dataset, names, p), function, correct_bias=correct_bias
+    )
+
+
+def jackknife_blocks(
+    points: int,
+    values_of: Callable[[int], tuple[Sequence[Array], Array]],
+    function: Callable[[int], Callable[..., Any]],
+    *,
+    correct_bias: bool = True,
+) -> tuple[Array, Array, NDArray[np.int64]]:
+    """As `jackknife_points`, of any values that blocks have.
+
+    values_of: point -> arrays (blocks, ...) and the weights of the blocks, (blocks,).
+    """
     estimates: list[Array | None] = []
     errors: list[Array | None] = []
-    number = (counts(dataset, names[0]) > 0).sum(axis=1)
-    for point, n in enumerate(number):
-        if n == 0:
+    number = np.zeros(points, dtype=np.int64)
+    for point in range(points):
+        values, weights = values_of(point)
+        number[point] = len(weights)
+        if len(weights) == 0:
             estimates.append(None)
             errors.append(None)
             continue
-        values, weights = blocks(dataset, names, point)
         try:
             estimate, error = jackknife(function(point), *values, weights=weights, correct_bias=correct_bias)
         except UnsupportedError:
             raise
         except InputError as refusal:
-            raise InputError(f"{refusal} (point {point})" if len(number) > 1 else str(refusal)) from None
+            raise InputError(f"{refusal} (point {point})" if points > 1 else str(refusal)) from None
         estimates.append(estimate)
         errors.append(error)
     found = next((e for e in estimates if e is not None), None)

@@ -85,6 +85,16 @@ def plot_distribution(result: xr.Dataset) -> Figure:
     return _figure(result, "m", panel="component")
 
 
+def plot_counting_distribution(result: xr.Dataset) -> Figure:
+    """P(n) against the number n of jumps, one panel for each family."""
+    return _figure(result, "n", panel="channel" if "channel" in result.dims else None)
+
+
+def plot_waiting_time_distribution(result: xr.Dataset) -> Figure:
+    """The density against the waiting time, one line for each family."""
+    return _figure(result, "waiting_time", zero=True)
+
+
 def plot_number(result: xr.Dataset) -> Figure:
     """A number for each point: against time, else the swept parameter, else the labels."""
     return _figure(result, _free(result))
@@ -124,6 +134,10 @@ _PLOTS: dict[str, Callable[[xr.Dataset], Figure]] = {
     "connected_pair_correlation": plot_pair_correlation,
     "structure_factor": plot_structure_factor,
     "distribution": plot_distribution,
+    "jump_rate": plot_number,
+    "fano_factor": plot_number,
+    "counting_distribution": plot_counting_distribution,
+    "waiting_time_distribution": plot_waiting_time_distribution,
     "correlation_length": plot_number,
     "kitagawa_ueda_squeezing": plot_number,
     "order_parameter": plot_number,
