@@ -126,6 +126,25 @@ def plot_relaxation_rate(result: xr.Dataset) -> Figure:
     return _finish(figure, result)
 
 
+def plot_two_time_correlation(result: xr.Dataset) -> Figure:
+    """Real part (filled) and imaginary part (open symbols) against tau, one colour for each time t."""
+    figure, (axes,) = _panels(1)
+    times = result["time"].values if "time" in result.dims else [None]
+    for number, t in enumerate(times[:LINES]):
+        line = result if t is None else result.sel(time=t)
+        words, colour = "" if t is None else f", t = {_text(t)}", f"C{number % 10}"
+        value, tau = line["value"].values, line["tau"].values
+        errors = line["standard_error"].values, line["imaginary_standard_error"].values
+        parts = (("real", value.real, errors[0], colour), ("imaginary", value.imag, errors[1], "none"))
+        for name, y, error, face in parts:
+            style: dict[str, Any] = {"marker": "o", "markersize": 4, "linewidth": 1, "capsize": 2, "color": colour}
+            axes.errorbar(tau, y, error, label=name + words, markerfacecolor=face, **style)
+    axes.axhline(0.0, color="0.6", linewidth=0.8, zorder=0)
+    axes.legend(fontsize="small")
+    axes.set(xlabel=_x_label(result, "tau"), ylabel=_value_label(result))
+    return _finish(figure, result)
+
+
 _PLOTS: dict[str, Callable[[xr.Dataset], Figure]] = {
     "mean": plot_mean,
     "correlation": plot_correlation,
@@ -145,6 +164,7 @@ _PLOTS: dict[str, Callable[[xr.Dataset], Figure]] = {
     "bimodality_index": plot_number,
     "binder_cumulant": plot_number,
     "relaxation_rate": plot_relaxation_rate,
+    "two_time_correlation": plot_two_time_correlation,
     "wineland_squeezing": plot_number,
     "autocorrelation_time": plot_autocorrelation_time,
 }
