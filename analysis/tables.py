@@ -75,13 +75,14 @@ def to_csv(result: xr.Dataset) -> str:
 
 
 def to_json(results: Mapping[str, xr.Dataset]) -> str:
-    """Results as JSON: name -> {kind, units, method, statement, failures, rows}; NaN is null."""
+    """Results as JSON: name -> {kind, units, method, statement, warning, failures, rows}; NaN is null."""
     data = {
         name: {
             "kind": result.attrs["kind"],
             "units": result["value"].attrs.get("units", "1"),
             "method": result.attrs["method"],
             "statement": result.attrs.get("statement", ""),
+            "warning": result.attrs.get("warning", ""),
             "failures": failures(result),
             "rows": [{k: _finite(v) for k, v in row.items()} for row in rows(result)],
         }
@@ -102,12 +103,13 @@ def to_netcdf(results: Mapping[str, xr.Dataset], path: str | Path) -> None:
 
 
 def notes(result: xr.Dataset) -> list[str]:
-    """What a reader must know of a result: name and units, how the error was made, steady state, failures."""
+    """What a reader must know of a result: name and units, how the error was made, steady state, warning, failures."""
     value = result["value"]
     lines = [
         f"{value.attrs.get('long_name', result.attrs['kind'])} [{value.attrs.get('units', '1')}]",
         f"error: {result.attrs['method']}; 95 % interval lower ... upper",
         result.attrs.get("statement", ""),
+        result.attrs.get("warning", ""),
         failures(result),
     ]
     return [line for line in lines if line]

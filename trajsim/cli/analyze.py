@@ -49,6 +49,13 @@ def add_to(commands: Any) -> None:
     plot.set_defaults(execute=_plot)
     for parser, default in ((analyze, "standard output"), (plot, "STORE-NAME.png in this directory")):
         parser.add_argument("store", metavar="STORE", help="directory of the store, such as campaign.zarr")
+        parser.add_argument(
+            "--window",
+            nargs=2,
+            type=float,
+            metavar=("START", "STOP"),
+            help="times that a relaxation rate is fitted to (default: the whole grid)",
+        )
         parser.add_argument("--pauli", action="store_true", help="in Pauli matrices, for spins 1/2")
         parser.add_argument("--output", metavar="FILE", type=Path, help=f"(default: {default})")
 
@@ -58,7 +65,7 @@ def _analyze(arguments: argparse.Namespace) -> int:
 
     if arguments.format == "netcdf" and arguments.output is None:
         raise InputError("`--output` must be given with `--format netcdf`, but it is missing")
-    found, recorded = _attempt(arguments.store)
+    found, recorded = _attempt(arguments.store, arguments.window)
     names: list[str] = arguments.observable or recorded
     if names == ["all"]:
         names = [name for name, result in found.items() if not isinstance(result, InputError)]
@@ -82,7 +89,7 @@ def _analyze(arguments: argparse.Namespace) -> int:
 def _plot(arguments: argparse.Namespace) -> int:
     from trajsim import analysis
 
-    found, recorded = _attempt(arguments.store)
+    found, recorded = _attempt(arguments.store, arguments.window)
     name = arguments.observable or ("correlation" if "correlation" in recorded else recorded[0])
     figure = analysis.plot(_choose(found, name, arguments.pauli))
     path = arguments.output or Path(f"{Path(arguments.store).resolve().stem}-{name}.png")
@@ -95,13 +102,13 @@ def _plot(arguments: argparse.Namespace) -> int:
     return OK
 
 
-def _attempt(store: str) -> tuple[dict[str, xr.Dataset | InputError], list[str]]:
+def _attempt(store: str, window: list[float] | None) -> tuple[dict[str, xr.Dataset | InputError], list[str]]:
     """Every result of a store by name, or why it is refused, and the names of the recorded observables."""
     from trajsim import analysis
     from trajsim.campaign.store import open as open_store
 
     dataset = open_store(store, raw=False)
-    found = analysis.attempt_all(dataset)
+    found = analysis.attempt_all(dataset, None if window is None else (window[0], window[1]))
     return found, [name for name in found if f"{name}_m2" in dataset]
 
 
