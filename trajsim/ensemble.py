@@ -170,11 +170,16 @@ def sample(
 
 
 def point_attributes(model: SpinModel) -> dict[str, Any]:
-    """What a reader should know of a point's model: text, hash, number of sites, spin if all are equal, lattice."""
+    """What a reader should know of a point's model: text, hash, number of sites, spin if all are equal, lattice.
+
+    decay_modes: JSON, the eigenmodes of each correlated decay as `DecayModes.to_spec`; absent without one.
+    """
     import json
 
     lattice = "null" if model.lattice is None else json.dumps(model.lattice.to_spec())
     spins = set(model.spins)
     spin = spins.pop() if len(spins) == 1 else None
     about = {"model": str(model), "model_hash": model.hash, "n_sites": model.n_sites, "lattice": lattice}
+    if model.decay_modes:
+        about["decay_modes"] = json.dumps({name: modes.to_spec() for name, modes in model.decay_modes.items()})
     return about if spin is None else {**about, "spin": spin}

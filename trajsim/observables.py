@@ -305,10 +305,11 @@ OBSERVABLES: dict[str, Callable[..., Observable]] = {
 _SWITCHES = ("energy", "jump_counts")
 # variables, coordinates and attributes of an opened ensemble
 _TAKEN = (
-    "axis", "batch_count", "block", "burn_in", "campaign", "channel", "code", "component", "count", "displacement",
-    "displacement_vector", "distance", "duration", "format_version", "jumps", "lattice", "level", "m", "model",
-    "model_hash", "n_sites", "operators", "order", "other_site", "pair", "pairs", "point", "sample_every", "seed",
-    "site", "spin", "status", "stream_version", "time", "trajectory", "trajsim_version", "units",
+    "axis", "batch_count", "block", "burn_in", "campaign", "channel", "code", "component", "count", "decay_modes",
+    "displacement", "displacement_vector", "distance", "duration", "format_version", "jumps", "lattice", "level",
+    "m", "model", "model_hash", "n_sites", "operators", "order", "other_site", "pair", "pairs", "point",
+    "sample_every", "seed", "site", "spin", "status", "stream_version", "time", "trajectory", "trajsim_version",
+    "units",
 )  # fmt: skip
 _SUFFIXES = ("_m2", "_raw")
 
