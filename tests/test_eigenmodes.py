@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
@@ -100,13 +101,15 @@ def test_the_bits_do_not_depend_on_the_vector_units() -> None:
         "w, u = eigenmodes('rates', g);"
         "import hashlib; print(hashlib.sha256(w.tobytes() + u.tobytes()).hexdigest())"
     )
+    optional = list(np._core._multiarray_umath.__cpu_dispatch__)  # no public name for what this numpy can leave out
     found = set()
-    for features in ("", "AVX512F AVX512CD AVX512_SKX", "AVX512F AVX512CD AVX512_SKX AVX2 FMA3"):
-        environment = {"NPY_DISABLE_CPU_FEATURES": features, "OPENBLAS_CORETYPE": "Nehalem" if features else ""}
+    for left_out in (optional, optional[-1:], []):
+        environment = {**os.environ, "NPY_DISABLE_CPU_FEATURES": " ".join(left_out)}
+        if left_out:
+            environment["OPENBLAS_CORETYPE"] = "Nehalem"
         result = subprocess.run(
-            [sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=False, timeout=60,
-            env={**__import__("os").environ, **environment},
+            [sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True, timeout=60,
+            env=environment,
         )  # fmt: skip
-        if result.returncode == 0:  # some builds of numpy need a feature
-            found.add(result.stdout)
+        found.add(result.stdout)
     assert len(found) == 1
