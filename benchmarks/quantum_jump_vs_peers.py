@@ -84,10 +84,10 @@ class Peer:
         self.effective = (self.H - 0.5j * sum(c.dag() * c for c in self.jumps)).to("csr")
         self.H = self.H.to("csr")
         self.down = qutip.tensor([qutip.basis(d, d - 1) for d in model.dimensions])
-        self.observable = sum(
-            qutip.tensor([qutip.jmat((d - 1) / 2, "z") if i == j else qutip.qeye(d) for i, d in enumerate(model.dimensions)])
-            for j in range(model.n_sites)
-        ).to("csr")  # fmt: skip
+        ones = [qutip.qeye(d) for d in model.dimensions]
+        spins = [qutip.jmat((d - 1) / 2, "z") for d in model.dimensions]
+        terms = (qutip.tensor([*ones[:j], spin, *ones[j + 1 :]]) for j, spin in enumerate(spins))
+        self.observable = sum(terms).to("csr")
         generator = -1j * self.effective.data.as_scipy()
         start = expm_multiply(2.0 * generator, self.down.full().ravel())
         self.start = start / np.linalg.norm(start)
@@ -212,7 +212,8 @@ def compare(name: str, repeats: int) -> list[str]:
             share = "" if roof is None else f"{roof[1] / roof[0]:5.0%} of streaming"
             lines.append(
                 f"{name:17s} {goal.precision:6s} goal {goal.error:.0e}  "
-                f"trajsim {1e3 * mine:9.4f} ms (tolerance {at:.0e}, error {own_error(model, peer, at, goal.precision):.1e})  "
+                f"trajsim {1e3 * mine:9.4f} ms (tolerance {at:.0e}, "
+                f"error {own_error(model, peer, at, goal.precision):.1e})  "
                 f"QuTiP {1e3 * peers:9.3f} ms ({method}, rtol {rtol:.0e}, error {errors[method, rtol]:.1e})  "
                 f"ratio {ratio:6.1f}  asked {target:4.0f} {'ok' if ratio >= target else 'MISSED'}  {share}"
             )

@@ -263,13 +263,18 @@ def sample(
 
 def point_attributes(model: SpinModel) -> dict[str, Any]:
     """What a reader should know of a point's model: text, hash, number of sites, lattice; the spin, or the sum of spins
-    where they differ."""
+    where they differ.
+
+    decay_modes: JSON, the eigenmodes of each correlated decay as `DecayModes.to_spec`; absent without one.
+    """
     import json
 
     lattice = "null" if model.lattice is None else json.dumps(model.lattice.to_spec())
     spins = set(model.spins)
     spin = spins.pop() if len(spins) == 1 else None
     about = {"model": str(model), "model_hash": model.hash, "n_sites": model.n_sites, "lattice": lattice}
+    if model.decay_modes:
+        about["decay_modes"] = json.dumps({name: modes.to_spec() for name, modes in model.decay_modes.items()})
     if spin is not None:
         return {**about, "spin": spin}
     lengths = [s for s in model.spins if s is not None]

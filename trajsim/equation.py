@@ -91,11 +91,23 @@ class _Printer:
             for places, pieces in sums.items()
         )
 
+    def correlated(self, name: str) -> str:
+        """One line for all eigenmodes of a correlated decay."""
+        family = [jump for jump in self.model.jumps if jump.correlated == name]
+        shown = ", ".join(f"{jump.rate:g}" for jump in family[:_SHOWN]) + (", ..." if len(family) > _SHOWN else "")
+        operators = dict.fromkeys(self.operator(term) for jump in family for term in jump.terms)
+        where = self.places(sorted({term.sites for jump in family for term in jump.terms}))
+        sums = " + ".join(f"Σ_{{{where}}} u_mi {operator}" for operator in operators)
+        labels = family[0].label if len(family) == 1 else f"{family[0].label} .. {family[-1].label}"
+        return f"{labels}: L_m = √γ_m {sums}, γ = {shown}, u_m the eigenvectors of Γ_ij = Σ_m γ_m u_mi u*_mj"
+
     def jumps(self) -> list[str]:
-        """One line for each family of equal one-term jumps, and for each collective jump."""
+        """One line for each family of equal one-term jumps, for each correlated decay and each collective jump."""
         families: dict[tuple[str, float, str], list[tuple[int, ...]]] = {}
-        collective = []
+        collective = [self.correlated(name) for name in self.model.decay_modes]
         for jump in self.model.jumps:
+            if jump.correlated:
+                continue
             if len(jump.terms) == 1:
                 term = jump.terms[0]
                 key = (jump.label, jump.rate, _times(term.coefficient, self.operator(term)))

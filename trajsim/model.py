@@ -19,16 +19,18 @@ from numpy.typing import NDArray
 
 from trajsim import symmetries
 from trajsim.checks import integer
+from trajsim.decay_modes import DecayModes, modes_of
 from trajsim.errors import InputError
 from trajsim.lowering import LocalOperator, Lowered, LoweredJump, content_hash, lower, lower_operator
 from trajsim.operators import Site, spin
 from trajsim.symmetries import Verdict
-from trajsim.terms import Jump, Term, collective_jump, local_jump, pair_jump
+from trajsim.terms import Jump, Term, collective_jump, correlated_decay, local_jump, pair_jump
 
 if TYPE_CHECKING:
     from trajsim.lattice import Lattice
 
 __all__ = [
+    "DecayModes",
     "Jump",
     "LocalOperator",
     "Lowered",
@@ -38,6 +40,7 @@ __all__ = [
     "Term",
     "Verdict",
     "collective_jump",
+    "correlated_decay",
     "local_jump",
     "pair_jump",
     "spin",
@@ -75,7 +78,7 @@ class SpinModel:
             n = self.lattice.n_sites
             raise InputError(f"`lattice` must have the {len(self.sites)} sites of the model, but it has {n}")
         object.__setattr__(self, "parameters", MappingProxyType(dict(self.parameters)))
-        _ = self.lowered
+        _ = self.lowered, self.decay_modes
 
     @classmethod
     def on(
@@ -125,6 +128,11 @@ class SpinModel:
     def spins(self) -> tuple[float | None, ...]:
         """Spin of every site, None where it is no spin."""
         return tuple(site.spin for site in self.sites)
+
+    @cached_property
+    def decay_modes(self) -> Mapping[str, DecayModes]:
+        """Rates and vectors of the eigenmodes of each correlated decay, by its name; empty without one."""
+        return MappingProxyType(modes_of(self.jumps, self.n_sites))
 
     @cached_property
     def lowered(self) -> Lowered:

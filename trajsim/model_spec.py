@@ -25,6 +25,8 @@ Or written by hand, in spin operators (S = sigma / 2 for spin 1/2), coefficients
         { operators = ["S-"], on = "sites", rate = 1.0, label = "decay" },
         { matrix = [[...], ...], on = "bonds", rate = 0.2, label = "pump" },
         { operators = ["S-"], on = "sites", collective = true, weights = [1.0, ...], rate = 0.5 },
+        { operators = ["S-"], on = "sites", rates = [[1.0, 0.3, ...], ...], label = "decay" },
+        { operators = ["S-"], on = "sites", rates = { diagonal = 1.0, strength = 0.4, alpha = 3.0 } },
     ]
 
 - operators: one name for each site of a term: "Sx", "Sy", "Sz", "S+", "S-", "I", or a product such as "Sz
@@ -40,6 +42,11 @@ Or written by hand, in spin operators (S = sigma / 2 for spin 1/2), coefficients
   the operators).
 - collective: one jump, the sum over all places with `weights` (default 1 each), instead of one jump a
   place.
+- rates, instead of rate: correlated decay with a matrix Gamma of rates between the places, one site each;
+  Hermitian, positive semidefinite, elements as in matrix. Or a function of the distance r on the lattice:
+  Gamma_ii = diagonal, Gamma_ij = strength (default diagonal) times r^-alpha, exp(-r / length) or
+  sin(wavenumber r) / (wavenumber r). One jump for each eigenmode, labelled "label[0]", "label[1]", ... by
+  descending rate; see `trajsim.terms.correlated_decay`.
 - site, instead of spin: a local space that is no spin, { operators = { n = [[0.0, 0.0], [0.0, 1.0]], ... }
   }, or a list with one for each site, where { spin = 1.0 } is a spin.
 """

@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 
 from trajsim.checks import describe, integer, number, rate
+from trajsim.decay_modes import FORMS, distance_rates
 from trajsim.errors import InputError
 from trajsim.lattice import Lattice
 from trajsim.operators import ComplexMatrix
 from trajsim.spec_values import complex_of, list_of, matrix_of, only_keys, table_of
-from trajsim.terms import Jump, Term
+from trajsim.terms import Jump, Term, correlated_decay
 
 __all__ = ["Geometry", "jumps_of", "terms_of"]
 
@@ -21,7 +22,8 @@ Place = tuple[int, ...]
 
 _PLACES = ("operators", "matrix", "on", "sites")
 _TERM_KEYS = (*_PLACES, "coefficient", "alpha")
-_JUMP_KEYS = (*_PLACES, "rate", "label", "collective", "weights")
+_JUMP_KEYS = (*_PLACES, "rate", "rates", "label", "collective", "weights")
+_RATES_KEYS = ("diagonal", "strength", *FORMS)
 
 
 @dataclass(frozen=True)
@@ -123,11 +125,14 @@ def jumps_of(spec: Any, geometry: Geometry, where: str) -> tuple[Jump, ...]:
         only_keys(table, _JUMP_KEYS, here)
         places = geometry.places(table, here)
         names, matrix = _operator(table, places, here)
-        if "rate" not in table:
+        if "rate" not in table and "rates" not in table:
             raise InputError(f"`{here}.rate` must be given, but it is missing")
         label = table.get("label", " ".join(names) or "jump")
         if not isinstance(label, str) or not label:
             raise InputError(f"`{here}.label` must be a name, but {describe(label)} was given")
+        if "rates" in table:
+            jumps += _correlated(table, places, names, matrix, geometry, label, here)
+            continue
         collective = table.get("collective", False)
         if not isinstance(collective, bool):
             raise InputError(f"`{here}.collective` must be true or false, but {describe(collective)} was given")
@@ -145,3 +150,29 @@ def jumps_of(spec: Any, geometry: Geometry, where: str) -> tuple[Jump, ...]:
         rates = [rate(key, value) for value in _for_each(table["rate"], len(places), key)]
         jumps += [Jump((Term(place, matrix, 1.0, names),), r, label) for place, r in zip(places, rates, strict=True)]
     return tuple(jumps)
+
+
+def _correlated(
+    table: Mapping[str, Any], places: list[Place], names: tuple[str, ...], matrix: ComplexMatrix | None,
+    geometry: Geometry, label: str, where: str
+) -> tuple[Jump, ...]:  # fmt: skip
+    """The eigenmodes of the matrix `rates`, written out or as a function of distance."""
+    if other := next((key for key in ("rate", "collective", "weights") if key in table), None):
+        raise InputError(f"`{where}` must have `rates` or `{other}`, but it has both")
+    if any(len(place) != 1 for place in places):
+        raise InputError(f"`{where}.rates` must stand with operators of one site, but some places have more")
+    sites = [place[0] for place in places]
+    key = f"{where}.rates"
+    if isinstance(table["rates"], Mapping):
+        form = table["rates"]
+        only_keys(form, _RATES_KEYS, key)
+        if "diagonal" not in form:
+            raise InputError(f"`{key}.diagonal` must be given, but it is missing")
+        if geometry.lattice is None:
+            raise InputError(f"`{key}` must be a matrix in a model without lattice, but a function was given")
+        distances = np.asarray(geometry.lattice.distances)[np.ix_(sites, sites)]
+        rates: ComplexMatrix = distance_rates(distances, **form, key=key).astype(complex)
+    else:
+        rates = matrix_of(table["rates"], key)
+    operator = names[0] if matrix is None else matrix
+    return correlated_decay(rates, operator, sites, label, key)

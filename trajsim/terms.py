@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from trajsim.checks import complex_number, describe, integer, number, rate
+from trajsim.eigenmodes import eigenmodes
 from trajsim.errors import InputError
 from trajsim.operators import read_only
 
@@ -24,6 +25,7 @@ __all__ = [
     "Jump",
     "Term",
     "collective_jump",
+    "correlated_decay",
     "exchange",
     "field",
     "local_jump",
@@ -79,11 +81,13 @@ class Jump:
     r"""\sqrt{rate} L with L the sum of `terms`; contributes rate (L rho L^+ - {L^+ L, rho}/2).
 
     rate: inverse time, zero or positive. label: the family it is counted in; several jumps may share one.
+    correlated: the name of the correlated decay it is an eigenmode of (see `correlated_decay`), else empty.
     """
 
     terms: tuple[Term, ...]
     rate: float
     label: str = "jump"
+    correlated: str = ""
 
     def __post_init__(self) -> None:
         """Check and freeze."""
@@ -93,6 +97,8 @@ class Jump:
         if not isinstance(self.label, str) or not self.label:
             raise InputError(f"`label` must be a name, but {describe(self.label)} was given")
         object.__setattr__(self, "terms", terms)
+        if not isinstance(self.correlated, str):
+            raise InputError(f"`correlated` must be a name, but {describe(self.correlated)} was given")
         object.__setattr__(self, "rate", rate("rate", self.rate))
 
 
@@ -118,6 +124,41 @@ def collective_jump(operator: str | ArrayLike, weights: Sequence[complex], rate:
         operator = read_only("operator", operator)
     values = [complex_number("weights", weight) for weight in weights]
     return Jump(tuple(_term(operator, (i,), w) for i, w in enumerate(values) if w), rate, label)
+
+
+def correlated_decay(
+    rates: ArrayLike,
+    operator: str | ArrayLike = "S-",
+    sites: Sequence[int] | None = None,
+    label: str = "decay",
+    key: str = "rates",
+) -> tuple[Jump, ...]:
+    r"""\sum_{ij} Gamma_{ij} (A_i rho A_j^+ - {A_j^+ A_i, rho}/2) as one jump for each eigenmode of Gamma.
+
+        Gamma = \sum_m gamma_m u_m u_m^+,    L_m = \sqrt{gamma_m} \sum_i u_m(i) A_i.
+
+    rates: Gamma, (n, n), Hermitian and positive semidefinite, inverse time. sites: the n sites, 0 .. n - 1 by
+    default. Mode m has the label "label[m]" and is counted by itself; the modes descend in rate, so that 0 is the
+    most superradiant one. Modes below 1e-12 of the largest rate are left out; the vectors are those of
+    `trajsim.eigenmodes`, degenerate ones included, and stand in `SpinModel.decay_modes`. A set of jumps is not
+    unique: the modes need not have the symmetries that Gamma has. key: how messages call `rates`. Raises InputError.
+
+    Lehmberg, PRA 2, 883 (1970); Clemens, Horvath, Sanders, Carmichael, PRA 68, 023809 (2003) for the modes.
+    """
+    matrix = read_only(key, rates)
+    places = range(len(matrix)) if sites is None else tuple(integer("sites", site) for site in sites)
+    if len(set(places)) < len(places) or len(places) != len(matrix):
+        wanted = "distinct sites" if len(set(places)) < len(places) else f"{len(matrix)} sites, one a row of `{key}`"
+        raise InputError(f"`sites` must be {wanted}, but {describe(list(places))} was given")
+    if not isinstance(label, str) or not label:
+        raise InputError(f"`label` must be a name, but {describe(label)} was given")
+    if not isinstance(operator, str):
+        operator = read_only("operator", operator)
+    jumps = []
+    for m, (gamma, mode) in enumerate(zip(*eigenmodes(key, matrix), strict=True)):
+        terms = tuple(_term(operator, (i,), complex(u)) for i, u in zip(places, mode, strict=True) if u)
+        jumps.append(Jump(terms, float(gamma), f"{label}[{m}]", label))
+    return tuple(jumps)
 
 
 def _real_array(key: str, values: ArrayLike) -> NDArray[np.float64]:
