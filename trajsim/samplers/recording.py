@@ -16,6 +16,7 @@ from trajsim.samplers.jump_kernel import Clock, Counters, Generator, Space, adva
 from trajsim.samplers.measurement import Program, measure
 from trajsim.samplers.spin_half import SpinHalfProgram, measure_spin_half
 from trajsim.samplers.status import OK, UNFINISHED
+from trajsim.samplers.tiled import tiled_expand
 from trajsim.streams import JUMPS, uniform
 
 __all__ = ["Ensemble", "begin", "evolve", "record"]
@@ -72,23 +73,12 @@ def evolve(
 
 
 @njit(cache=True)
-def _expand(operators: Any, sector: int, x: Any, re: NDArray[np.float64], im: NDArray[np.float64]) -> None:
-    """The state on the full space, real parts and imaginary parts."""
-    re[:] = 0.0
-    im[:] = 0.0
-    for k in range(engine.size(operators, sector)):
-        s = engine.configuration(operators, sector, k)
-        re[s] = x[2 * k]
-        im[s] = x[2 * k + 1]
-
-
-@njit(cache=True)
 def _measure_expanded(
     generator: Generator, program: Program, space: Space, scratch: NDArray[np.float64], sector: int, norm2: float,
     jumps: NDArray[np.int64], row: NDArray[np.float64]
 ) -> None:  # fmt: skip
     planes = scratch.reshape(3, 2, scratch.shape[0] // 6)
-    _expand(generator.operators, sector, space.vectors[0], planes[0, 0], planes[0, 1])
+    tiled_expand(generator.operators, sector, space.vectors[0], planes[0, 0], planes[0, 1])
     measure(program, planes[0], norm2, jumps, planes[1], planes[2], row)
 
 

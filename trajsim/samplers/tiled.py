@@ -1,14 +1,15 @@
 r"""Operators on sites of any dimensions, in the sectors of a charge, matrix-free.
 
 The register is cut into low sites and high sites. In ascending order the basis of a sector is, for one configuration h
-of the high sites after the other, the list of those configurations of the low sites that have the charge which is left:
-a *tile*. All tiles with the same charge left have the same list, so that a sector needs tables of the size of the high
-space and of the low space, none of its own size. A sum of local operators is \sum_\alpha A_\alpha (high) B_\alpha (low),
+of the high sites after the other, the list of those configurations of the low sites that have the charge which is
+left: a *tile*. All tiles with the same charge left have the same list, so that a sector needs tables of the size of
+the high space and of the low space, none of its own size. A sum of local operators is
+\sum_\alpha A_\alpha (high) B_\alpha (low),
 
     y[tile h] += a B x[tile h'],
 
-with one entry (h', a, B) for every element of the A_\alpha in row h. B = 1 moves whole stretches; any other B is a small
-sparse matrix from one list to another, shared by all tiles. The diagonal of operator 0 is kept as a vector.
+with one entry (h', a, B) for every element of the A_\alpha in row h. B = 1 moves whole stretches; any other B is a
+small sparse matrix from one list to another, shared by all tiles. The diagonal of operator 0 is kept as a vector.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from trajsim.samplers import sectors, simd
 if TYPE_CHECKING:
     from trajsim.lowering import LocalOperator
 
-__all__ = ["TiledOperators", "tiled_apply", "tiled_configuration", "tiled_size", "tiled_target"]
+__all__ = ["TiledOperators", "tiled_apply", "tiled_configuration", "tiled_expand", "tiled_size", "tiled_target"]
 
 _LOW_STATES = 256  # at most, in a tile: its tables and the stretches it moves stay in the first cache
 
@@ -318,6 +319,24 @@ def tiled_configuration(operators: TiledOperators, sector: int, k: int) -> int:
             found = h
     place = operators.class_first[operators.tile_class[sector, found]] + k - tile_at[found]
     return int(found * operators.low_states + operators.class_states[place])
+
+
+@njit(cache=True)
+def tiled_expand(operators: TiledOperators, sector: int, x: Any, re: Any, im: Any) -> None:
+    """The state on the full space, real parts and imaginary parts."""
+    re[:] = 0.0
+    im[:] = 0.0
+    tile_at, tile_class = operators.tile_at[sector], operators.tile_class[sector]
+    class_first, class_states = operators.class_first, operators.class_states
+    for h in range(tile_at.shape[0]):
+        if tile_at[h] < 0:
+            continue
+        first, last = class_first[tile_class[h]], class_first[tile_class[h] + 1]
+        for place in range(first, last):
+            s = h * operators.low_states + class_states[place]
+            k = tile_at[h] + place - first
+            re[s] = x[2 * k]
+            im[s] = x[2 * k + 1]
 
 
 @njit(cache=True)
