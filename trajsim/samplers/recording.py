@@ -22,7 +22,7 @@ from trajsim.streams import JUMPS, uniform
 __all__ = ["Ensemble", "begin", "evolve", "record"]
 
 _TIME, _THRESHOLD, _STEP, _NORM, _ENERGY, _GROWTH, _PHASE = Clock()
-_DRAWS, _STEPS, _PRODUCTS, _SAMPLE, _SECTOR, _PASSES = Counters()
+_DRAWS, _STEPS, _PRODUCTS, _SAMPLE, _SECTOR, _PASSES, _LOGGED = Counters()
 
 
 class Ensemble(NamedTuple):
@@ -108,12 +108,12 @@ def _(generator, program, space, scratch, sector, norm2, jumps, row):  # type: i
 def record(
     generator: Generator, program: Any, space: Space, scratch: NDArray[np.float64], ensemble: Ensemble,
     clock: NDArray[np.float64], counters: NDArray[np.int64], key: np.uint64, first: np.uint64,
-    statuses: NDArray[np.int64], jumps: NDArray[np.int64], rows: NDArray[np.float64], budget: int
+    statuses: NDArray[np.int64], jumps: NDArray[np.int64], rows: NDArray[np.float64], budget: int, pause: bool
 ) -> int:  # fmt: skip
     """Trajectories first .. first + B - 1: statuses (B,), jumps (B, families), rows (B, T, width).
 
-    statuses are UNFINISHED at the first call. Returns OK, or UNFINISHED after `budget` products with H_eff since
-    `counters` were zero: call again with the same arrays to go on.
+    statuses are UNFINISHED at the first call. Returns OK, or UNFINISHED: after `budget` products with H_eff since
+    `counters` were zero, when the log of jumps is full, or after every sample if `pause`. Call again to go on.
     """
     times = ensemble.times
     for b in range(statuses.shape[0]):
@@ -136,6 +136,8 @@ def record(
                     generator, program, space, scratch, counters[_SECTOR], clock[_NORM], jumps[b], rows[b, sample]
                 )
                 counters[_SAMPLE] += 1
+                if pause:
+                    return UNFINISHED
         statuses[b] = status
         counters[_DRAWS] = 0
     return OK
