@@ -21,7 +21,7 @@ from trajsim.analysis import tables
 from trajsim.errors import InputError
 
 PUBLIC = {
-    "attempt_all", "autocorrelation_time", "bimodality_coefficient", "bimodality_index", "binder_cumulant",
+    "attempt_all", "autocorrelation_time", "available", "bimodality_coefficient", "bimodality_index", "binder_cumulant",
     "collective_distribution", "connected_correlation", "correlation", "correlation_length", "counting_distribution",
     "ensemble_mean", "failures", "fano_factor", "jump_rate", "jump_record", "kitagawa_ueda_squeezing",
     "order_parameter", "plot", "reduce_all", "relaxation_rate", "rows", "structure_factor", "table", "to_csv",
