@@ -104,6 +104,16 @@ def test_every_reducer_that_applies(ensembles: dict[str, xr.Dataset]) -> None:
     assert "`blocks` must be at least 20" in str(refusal)
 
 
+def test_results_are_computed_when_they_are_asked_for(ensembles: dict[str, xr.Dataset]) -> None:
+    dataset = ensembles["times"]
+    found = analysis.available(dataset, (0.5, 1.0))
+    assert set(found) == set(analysis.attempt_all(dataset))
+    with pytest.raises(InputError, match="`window` must hold at least 3 points"):
+        found["relaxation_rate_magnetisation"]()
+    whole = analysis.available(dataset, (0.0, 1.0))["relaxation_rate_magnetisation"]()
+    xr.testing.assert_identical(whole, analysis.reduce_all(dataset)["relaxation_rate_magnetisation"])
+
+
 def test_empty_points_are_nan_not_errors(synthetic: SimpleNamespace) -> None:
     rng = np.random.default_rng(2)
     parts = {x: synthetic.point_ring(80, rng, length=6, block=4, samples=4) for x in (1.0, 2.0)}
