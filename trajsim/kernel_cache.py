@@ -17,7 +17,7 @@ __all__ = ["renew", "stamp_of"]
 def stamp_of(sources: Iterable[Path]) -> str:
     """sha256 of the sources that hold kernels, whatever their order and their dates."""
     texts = sorted(path.read_bytes() for path in sources)
-    return hashlib.sha256(b"\0".join(text for text in texts if b"njit" in text)).hexdigest()
+    return hashlib.sha256(b"\0".join(text for text in texts if b"numba" in text)).hexdigest()
 
 
 def renew(kernels: Mapping[str, Any], stamp: str | None = None) -> None:
