@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,31 +58,34 @@ MODELS: dict[str, tuple[Callable[[], SpinModel], int]] = {
 }
 
 
-def translation(image: NDArray[np.int64]) -> Matrix:
-    """T_g on the whole space: what is on site i goes to site image[i]."""
+def images(image: NDArray[np.int64]) -> NDArray[np.int64]:
+    """T_g s of every configuration: what is on site i goes to site image[i]."""
     states = np.arange(2 ** len(image))
-    moved = sum((states >> site & 1) << int(to) for site, to in enumerate(image))
-    matrix = np.zeros((len(states),) * 2)
-    matrix[moved, states] = 1.0
+    return sum((states >> site & 1) << int(to) for site, to in enumerate(image))
+
+
+def translation(image: NDArray[np.int64]) -> Matrix:
+    """T_g on the whole space."""
+    moved = images(image)
+    matrix = np.zeros((len(moved),) * 2)
+    matrix[moved, np.arange(len(moved))] = 1.0
     return matrix
 
 
+@cache
 def basis(engine: Momentum, sector: int) -> Matrix:
     """The states of a sector as columns on the whole space, (D, size); zero where the momentum has no such orbit."""
     group = engine.group
-    k = sector % group.order
-    columns = []
-    for number in range(sector_size(engine.operators, sector)):
-        state = np.zeros(2 ** group.permutations.shape[1], dtype=complex)
-        state[configuration(engine.operators, sector, number)] = 1.0
-        projected = sum(
-            group.characters[k, g].conj() * translation(p) @ state for g, p in enumerate(group.permutations)
-        )
-        norm = np.linalg.norm(projected)
-        columns.append(projected / norm if norm > 1e-9 else 0 * projected)
-    return np.array(columns).T
+    size = sector_size(engine.operators, sector)
+    states = np.array([configuration(engine.operators, sector, k) for k in range(size)], dtype=np.int64)
+    columns = np.zeros((2 ** group.permutations.shape[1], size), dtype=complex)
+    for image, chi in zip(group.permutations, group.characters[sector % group.order], strict=True):
+        columns[images(image)[states], np.arange(size)] += chi.conj()
+    norm = np.linalg.norm(columns, axis=0)
+    return np.where(norm > 1e-9, columns / np.maximum(norm, 1e-9), 0.0)
 
 
+@cache
 def momentum_channels(model: SpinModel, engine: Momentum) -> list[Matrix]:
     """c_q of every channel on the whole space, from the definition."""
     group: TranslationGroup = engine.group
