@@ -14,7 +14,17 @@ from numpy.typing import NDArray
 
 from trajsim.kernel_cache import renew
 from trajsim.samplers import engine
-from trajsim.samplers.jump_kernel import Clock, Counters, Generator, Space, first_root, jump, remainder, vector_length
+from trajsim.samplers.jump_kernel import (
+    Clock,
+    Counters,
+    Generator,
+    Space,
+    first_root,
+    jump,
+    norm_slack,
+    remainder,
+    vector_length,
+)
 from trajsim.samplers.status import NORM_LOST, OK, STEP_TOO_SMALL, UNFINISHED
 from trajsim.samplers.vectors import add_term, copy_scaled, imaginary_overlap, real_overlap, subtract
 
@@ -87,7 +97,10 @@ def advance_frugally(
         length = vector_length(generator.operators, sector, space.block)
         time, r, norm2 = clock[_TIME], clock[_THRESHOLD], clock[_NORM]
         remaining = until - time
-        step = min(remaining, _REACH / max(generator.bound + abs(clock[_ENERGY]), 1e-300))
+        step = _REACH / max(generator.bound + abs(clock[_ENERGY]), 1e-300)
+        if not until + step > until:
+            return STEP_TOO_SMALL  # 2^53 steps or more: it would never get there
+        step = min(remaining, step)
         begin = np.log(norm2 / r)
         aim = True
         for attempt in range(100):
@@ -97,7 +110,7 @@ def advance_frugally(
             counters[_STEPS] += 1
             if not time + tau > time:
                 return STEP_TOO_SMALL if np.isfinite(end2) else NORM_LOST
-            if not end2 <= norm2 * (1.0 + 10.0 * tolerance * tau + 1e-10):
+            if not end2 <= norm2 * (1.0 + 10.0 * tolerance * tau + norm_slack(space.vectors)):
                 return NORM_LOST
             end = np.log(max(end2, 1e-300) / r)
             due = abs(end) <= tolerance * (begin - end) / tau
