@@ -21,7 +21,11 @@ from trajsim.samplers.jump_kernel import (
     Space,
     first_root,
     jump,
+<<<<<<< HEAD
     pausing,
+=======
+    norm_slack,
+>>>>>>> tests-engine
     remainder,
     vector_length,
 )
@@ -97,7 +101,10 @@ def advance_frugally(
         length = vector_length(generator.operators, sector, space.block)
         time, r, norm2 = clock[_TIME], clock[_THRESHOLD], clock[_NORM]
         remaining = until - time
-        step = min(remaining, _REACH / max(generator.bound + abs(clock[_ENERGY]), 1e-300))
+        step = _REACH / max(generator.bound + abs(clock[_ENERGY]), 1e-300)
+        if not until + step > until:
+            return STEP_TOO_SMALL  # 2^53 steps or more: it would never get there
+        step = min(remaining, step)
         begin = np.log(norm2 / r)
         aim = True
         for attempt in range(100):
@@ -107,7 +114,7 @@ def advance_frugally(
             counters[_STEPS] += 1
             if not time + tau > time:
                 return STEP_TOO_SMALL if np.isfinite(end2) else NORM_LOST
-            if not end2 <= norm2 * (1.0 + 10.0 * tolerance * tau + 1e-10):
+            if not end2 <= norm2 * (1.0 + 10.0 * tolerance * tau + norm_slack(space.vectors)):
                 return NORM_LOST
             end = np.log(max(end2, 1e-300) / r)
             due = abs(end) <= tolerance * (begin - end) / tau

@@ -73,7 +73,15 @@ def lower_generator(model: SpinModel, families: Sequence[str], modulus: int, dty
         raise InputError(
             "`model` must have couplings and rates whose sum is finite, but its effective Hamiltonian overflows"
         )
-    operators = [hamiltonian, *(jump.terms for jump in model.lowered.jumps)]
+    if np.dtype(dtype) == np.float32 and bound > float(np.finfo(dtype).max) / 4:
+        raise InputError(
+            "`sampler.precision` must be 'double' for couplings and rates of this size, but 'single' was given, in "
+            "which the effective Hamiltonian overflows"
+        )
+    operators = [
+        _definite(model.dimensions, operator, modulus)
+        for operator in (hamiltonian, *(jump.terms for jump in model.lowered.jumps))
+    ]
     spins_half = set(model.dimensions) == {2} and modulus in (1, 2)
     engine: FlipOperators | TiledOperators
     if spins_half and model.n_sites >= smallest_register(modulus, dtype):
@@ -81,6 +89,12 @@ def lower_generator(model: SpinModel, families: Sequence[str], modulus: int, dty
     else:
         engine = TiledOperators.build(model.dimensions, operators, modulus, dtype)
     return Generator(engine, _channels(model, families, modulus, dtype), bound, centred=np.dtype(dtype) == np.float32)
+
+
+def _definite(dimensions: Sequence[int], operator: Sequence[LocalOperator], modulus: int) -> Sequence[LocalOperator]:
+    """The operator without what changes the charge by other amounts: terms that cancel leave rounding behind."""
+    amounts = sectors.changes(dimensions, operator, modulus)
+    return sectors.changing(dimensions, operator, modulus, amounts.pop()) if len(amounts) == 1 else operator
 
 
 def _bound(hamiltonian: Sequence[LocalOperator], dimensions: Sequence[int]) -> float:

@@ -24,6 +24,7 @@ __all__ = [
     "basis",
     "best_modulus",
     "changes",
+    "changing",
     "charge_of",
     "charges",
     "largest",
@@ -100,6 +101,22 @@ def _changes(dimensions: Sequence[int], terms: Any, modulus: int) -> set[int]:
         change = charge[rows] - charge[columns]
         found.update((change % modulus if modulus else change).tolist())
     return found
+
+
+def changing(
+    dimensions: Sequence[int], operator: Sequence[LocalOperator], modulus: int, amount: int
+) -> list[LocalOperator]:
+    """The part of an operator that changes the charge by `amount`."""
+    from trajsim.lowering import LocalOperator
+
+    parts = []
+    for term in operator:
+        charge = charges([dimensions[site] for site in term.sites], modulus).astype(np.int64)
+        change = charge[:, None] - charge[None, :] - amount
+        matrix = np.where((change % modulus if modulus else change) == 0, term.matrix, 0)
+        if matrix.any():
+            parts.append(LocalOperator(term.sites, matrix))
+    return parts
 
 
 def best_modulus(dimensions: Sequence[int], operators: Sequence[Sequence[LocalOperator]]) -> int:

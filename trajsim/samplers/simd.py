@@ -190,10 +190,6 @@ class _Emitter:
         return builder.extract_element(total, ir.Constant(_INDEX, 0))
 
 
-def _is_array(kind: Any) -> bool:
-    return isinstance(kind, types.Array) and kind.ndim == 1 and kind.layout == "C"
-
-
 def _rounded(builder: Any, scalar: Any, dtype: types.Float) -> Any:
     return scalar if dtype == types.float64 else builder.fptrunc(scalar, ir.FloatType())
 

@@ -85,21 +85,6 @@ def _read(axis: int, to: int, mask: int, weight: float, sites: int, modulus: int
     return None if count % 2 else _Read(to, others, weight, False)
 
 
-def _keeping(operator: Sequence[LocalOperator], modulus: int) -> list[LocalOperator]:
-    """The part of an operator that keeps the sector."""
-    from trajsim.lowering import LocalOperator
-
-    if modulus == 1:
-        return list(operator)
-    parts = []
-    for term in operator:
-        parity = sectors.charges([2] * len(term.sites), 2).astype(np.int64)
-        matrix = np.where(parity[:, None] == parity[None, :], term.matrix, 0)
-        if matrix.any():
-            parts.append(LocalOperator(term.sites, matrix))
-    return parts
-
-
 def compile_spin_half(
     model: SpinModel, observables: Sequence[Observable], layout: Layout, modulus: int, dtype: Any
 ) -> SpinHalfProgram:
@@ -130,7 +115,7 @@ def compile_spin_half(
         operators += sorted(terms.items())
     flat = [read for axis_reads in reads for read in axis_reads]
     recorded = [bool(reads[a]) or lists.distribution_at[a] >= 0 or lists.moments_at[a] >= 0 for a in range(3)]
-    kept = [_keeping(operator, modulus) for _, operator in operators]
+    kept = [sectors.changing(model.dimensions, operator, modulus, 0) for _, operator in operators]
     return SpinHalfProgram(
         sites=n,
         modulus=modulus,
