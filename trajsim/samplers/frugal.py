@@ -21,11 +21,8 @@ from trajsim.samplers.jump_kernel import (
     Space,
     first_root,
     jump,
-<<<<<<< HEAD
-    pausing,
-=======
     norm_slack,
->>>>>>> tests-engine
+    pausing,
     remainder,
     vector_length,
 )

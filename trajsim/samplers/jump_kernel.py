@@ -49,11 +49,8 @@ __all__ = [
     "advance",
     "first_root",
     "jump",
-<<<<<<< HEAD
-    "pausing",
-=======
     "norm_slack",
->>>>>>> tests-engine
+    "pausing",
     "remainder",
     "vector_length",
 ]
