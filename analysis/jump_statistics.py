@@ -27,7 +27,8 @@ def jump_rate(dataset: xr.Dataset, *, total: bool = False) -> xr.Dataset:
 
     n: jumps of a trajectory while they are recorded, for the time T: `duration` in the steady state, else from t = 0 to
     the last time of the grid. total: of all families together.
-    Returns value, standard_error, ... with dimensions (point, channel), in rates; (point,) for the total.
+    Returns value, standard_error, ... with dimensions (point, channel), in rates; (point,) for the total. NaN where T
+    is 0.
     Raises: InputError if the ensemble holds no jump counts of trajectories.
     """
     dataset = _check(dataset)
@@ -35,7 +36,7 @@ def jump_rate(dataset: xr.Dataset, *, total: bool = False) -> xr.Dataset:
     values, errors = [], []
     for point in points:
         counts = np.concatenate([np.empty((0, 1, _families(dataset, total))), *_counts(dataset, point, None, total)])
-        mean, error = _mean(counts[:, 0] / recording(dataset, point)[1])
+        mean, error = _mean(counts[:, 0] / (recording(dataset, point)[1] or np.nan))
         values.append(mean)
         errors.append(error)
     return _assemble(

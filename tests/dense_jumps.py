@@ -14,8 +14,8 @@ import numpy as np
 from scipy.linalg import expm
 from systems import effective, embed, observable_matrices
 
+from trajsim import QuantumJump, records, streams
 from trajsim import observables as obs
-from trajsim import records, streams
 from trajsim.layout import BlockData, Layout
 from trajsim.model import SpinModel
 from trajsim.samplers.block import BlockMoments
@@ -57,11 +57,7 @@ class CompiledDenseJumps:
         self._steps = [expm(-1j * h * effective(model)) for h in STEPS]
         self._jumps = [sum(embed_term(model, term) for term in jump.terms) for jump in model.lowered.jumps]
         self._family = [self.layout.channels.index(jump.label) for jump in model.lowered.jumps]
-        self._matrices = {
-            o.name: observable_matrices(model, o)
-            for o in observables
-            if not isinstance(o, records.Record | records.EntanglementEntropy)
-        }
+        self._matrices = {o.name: observable_matrices(model, o) for o in records.measured(observables)}
 
     def warm_up(self) -> None:
         pass
@@ -121,7 +117,7 @@ class CompiledDenseJumps:
                 row[f.offset : f.offset + f.size] = [np.vdot(psi, m @ psi).real for m in self._matrices[f.name]]
 
 
-SAMPLERS = [DenseJumps()]
+SAMPLERS = [DenseJumps(), QuantumJump(tolerance=1e-8)]
 """Samplers that offer all records."""
 
 

@@ -27,6 +27,7 @@ __all__ = [
     "channel_labels",
     "check_size",
     "check_supported",
+    "measured",
 ]
 
 LARGEST_BLOCK = 2**30
@@ -154,6 +155,11 @@ def from_value(key: str, value: Any) -> Observable | None:
         raise InputError(str(error).replace(f"`{key}`", f"`record.{key}`", 1)) from None
     besides = {"entanglement_entropy": " or a list of sites", "final_states": ", 'double' or 'single'"}.get(key, "")
     raise InputError(f"`record.{key}` must be true or false{besides}, but {value!r} was given")
+
+
+def measured(observables: Sequence[Observable]) -> list[Observable]:
+    """Those that are expectation values or counts of a state at a sample time; the others are a `Recorder`'s affair."""
+    return [o for o in observables if not isinstance(o, Record | EntanglementEntropy)]
 
 
 def check_supported(sampler: Any, observables: Sequence[Observable]) -> None:

@@ -66,8 +66,8 @@ def two_time_correlation(
     part; count and failed trajectories (a trajectory counts as failed if one of its branches does); without the
     dimension `time` if stationary. Times before t, <A(t) B(t + \tau)>, are the complex conjugates of
     <B^+(t + \tau) A^+(t)>.
-    The statistical error does not decay with \tau as the correlation does: it is that of the branches, about
-    (1 + |B|^2) |A| / \sqrt{trajectories}.
+    The statistical error does not decay with \tau as the correlation does: it is that of the branches, at most
+    (1 + |B|)^2 |A| / \sqrt{trajectories} and mostly far below.
     Raises: InputError for bad arguments; UnsupportedError if the sampler cannot give final states.
     """
     import xarray as xr

@@ -31,6 +31,10 @@ class Model:
     spins: tuple[float, ...] = (0.5,)
 
     @property
+    def decay_modes(self) -> dict[str, Any]:
+        return {}
+
+    @property
     def hash(self) -> str:
         return hashlib.sha256(repr(self.strength).encode()).hexdigest()
 

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from trajsim import observables as obs
 from trajsim.kernel_cache import renew
 from trajsim.operators import spin_matrices
+from trajsim.records import measured
 from trajsim.samplers.operator_bank import OperatorBank, apply, expectation, overlap
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ def collect(model: SpinModel, observables: Sequence[obs.Observable], layout: Lay
     n = model.n_sites
     strides = np.concatenate([[1], np.cumprod(model.dimensions)])[:-1].astype(np.int64)
     lists = Lists()
-    for observable in observables:
+    for observable in measured(observables):
         start = layout.field(observable.name).offset
         match observable:
             case obs.Magnetisation(components=axes):
