@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 _HOME = {
     "attempt_all": "everything",
     "autocorrelation_time": "autocorrelations",
+    "available": "everything",
     "bimodality_coefficient": "distributions",
     "bimodality_index": "distributions",
     "binder_cumulant": "distributions",
@@ -49,6 +50,7 @@ _HOME = {
 __all__ = [
     "attempt_all",
     "autocorrelation_time",
+    "available",
     "bimodality_coefficient",
     "bimodality_index",
     "binder_cumulant",
@@ -83,7 +85,7 @@ if TYPE_CHECKING:
     from .correlation_lengths import correlation_length
     from .correlations import connected_correlation, correlation
     from .distributions import bimodality_coefficient, bimodality_index, binder_cumulant, collective_distribution
-    from .everything import attempt_all, reduce_all
+    from .everything import attempt_all, available, reduce_all
     from .jump_records import jump_record
     from .jump_statistics import counting_distribution, fano_factor, jump_rate, waiting_time_distribution
     from .means import ensemble_mean

@@ -37,40 +37,47 @@ _DERIVED: dict[str, tuple[tuple[str, ...], Callable[[xr.Dataset], xr.Dataset]]] 
 _SQUEEZING = {"kitagawa_ueda_squeezing": kitagawa_ueda_squeezing, "wineland_squeezing": wineland_squeezing}
 
 
-def attempt_all(dataset: xr.Dataset, window: tuple[float, float] | None = None) -> dict[str, xr.Dataset | InputError]:
-    """Every result whose observables were recorded, by name: the result, or the reason why it is refused.
+def available(dataset: xr.Dataset, window: tuple[float, float] | None = None) -> dict[str, Callable[[], xr.Dataset]]:
+    """Every result whose observables were recorded, by name, as a function that computes it or raises InputError.
 
-    Means come under the name of the observable, derived results under that of the reducer; in the steady state there is
-    `autocorrelation_time_NAME` for every observable, on a time grid `relaxation_rate_NAME` for every one that is a
-    number or a vector. window: of time, for the relaxation rates; None fits the whole grid.
+    Means come under the name of the observable, derived results under that of the reducer; on a time grid there is
+    `relaxation_rate_NAME` for every observable that is a number or a vector, in the steady state
+    `autocorrelation_time_NAME` for every one. window: of time, for the relaxation rates; None fits the whole grid.
     Raises: InputError if `dataset` is no ensemble.
     """
     dataset = opened.check(dataset)
     names = opened.recorded(dataset)
-    results: dict[str, xr.Dataset | InputError] = {name: ensemble_mean(dataset, name) for name in names}
-    reducers: dict[str, Callable[..., xr.Dataset]]
-    reducers = {key: reducer for key, (needs, reducer) in _DERIVED.items() if any(name in names for name in needs)}
+    found: dict[str, Callable[..., xr.Dataset]] = {name: partial(ensemble_mean, name=name) for name in names}
+    found |= {key: reducer for key, (needs, reducer) in _DERIVED.items() if any(name in names for name in needs)}
     if has_second_moments(dataset):
-        reducers |= _SQUEEZING
+        found |= _SQUEEZING
     if has_counts(dataset):
-        reducers |= _OF_JUMPS
+        of_jumps = dict(_OF_JUMPS)
         if has_records(dataset):
-            reducers["waiting_time_distribution"] = waiting_time_distribution
+            of_jumps["waiting_time_distribution"] = waiting_time_distribution
+        found |= of_jumps
         if dataset.sizes["channel"] > 1:
-            of_jumps = (*_OF_JUMPS, "waiting_time_distribution")
-            reducers |= {f"{key}_total": partial(r, total=True) for key, r in reducers.items() if key in of_jumps}
+            found |= {f"{key}_total": partial(reducer, total=True) for key, reducer in of_jumps.items()}
     for name in names:
         own = set(dataset[name].dims) - {"point", "block"}
         if "time" in own and own <= {"time", "component"}:
-            reducers[f"relaxation_rate_{name}"] = partial(relaxation_rate, name=name, window=window)
-    for key, reducer in reducers.items():
+            found[f"relaxation_rate_{name}"] = partial(relaxation_rate, name=name, window=window)
+        if steady.has_autocorrelation(dataset, name):
+            found[f"autocorrelation_time_{name}"] = partial(autocorrelation_time, name=name)
+    return {key: partial(reducer, dataset) for key, reducer in found.items()}
+
+
+def attempt_all(dataset: xr.Dataset) -> dict[str, xr.Dataset | InputError]:
+    """Every result that is `available`, by name: the result, or the reason why it is refused.
+
+    Raises: InputError if `dataset` is no ensemble.
+    """
+    results: dict[str, xr.Dataset | InputError] = {}
+    for key, compute in available(dataset).items():
         try:
-            results[key] = reducer(dataset)
+            results[key] = compute()
         except InputError as refusal:
             results[key] = refusal
-    for name in names:
-        if steady.has_autocorrelation(dataset, name):
-            results[f"autocorrelation_time_{name}"] = autocorrelation_time(dataset, name)
     return results
 
 

@@ -19,7 +19,7 @@ _SLOWEST, _FASTEST = 0.02, 5.0
 """A rate is resolved between 0.02 / (length of the window) and 5 / (spacing of the points)."""
 
 _RATES = {False: 40, True: 15}  # without and with frequencies
-_STEPS = 200
+_STEPS = 100
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ class ExponentialFit:
     def _polish(self, start: Array, y: Array, weights: Array) -> Array:
         """Levenberg-Marquardt, every series with its own damping."""
         here = np.array(start)
-        damping = np.full(len(here), 1e-3)
+        damping = np.full(len(here), 1e-5)
         value, slopes = self._derivatives(here)
         cost = ((weights * (y - value)) ** 2).sum(axis=-1)
         for _ in range(_STEPS):
@@ -128,7 +128,7 @@ class ExponentialFit:
             settled = ~better | (gain <= 1e-13 * cost)
             cost = np.where(better, new_cost, cost)
             damping = np.clip(np.where(better, damping / 10, damping * 10), 1e-12, 1e12)
-            if np.all((settled & (np.abs(step) <= 1e-9 * np.abs(here) + 1e-13).all(axis=-1)) | (damping >= 1e12)):
+            if np.all((settled & (np.abs(step) <= 1e-7 * np.abs(here) + 1e-12).all(axis=-1)) | (damping >= 1e12)):
                 break
         return here
 

@@ -18,6 +18,7 @@ Array = NDArray[np.float64]
 
 JACKKNIFE = "jackknife over blocks"
 POOLED = "variance over trajectories"
+PAIRED = "variance over pairs of trajectories"
 
 _KEPT = (*steady.KEYS, "campaign", "seed", "model", "model_hash", "trajsim_version", "spin", "total_spin")
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
-from .results import POOLED, failures, swept_parameters
+from .results import PAIRED, POOLED, failures, swept_parameters
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -38,7 +38,7 @@ def rows(result: xr.Dataset) -> list[Row]:
         at = dict(zip(dims, position, strict=True))
         row = {name: _plain(coord.values[tuple(at[str(d)] for d in coord.dims)]) for name, coord in columns.items()}
         row |= {name: _plain(a.values[tuple(at[str(d)] for d in a.dims)]) for name, a in arrays.items()}
-        absent = result.attrs["method"] == POOLED and row["count"] > 0 and math.isnan(row["value"])
+        absent = result.attrs["method"] in (POOLED, PAIRED) and row["count"] > 0 and math.isnan(row["value"])
         if not absent:
             table.append(row)
     return table

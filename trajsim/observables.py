@@ -325,14 +325,13 @@ OBSERVABLES: dict[str, Callable[..., Observable]] = {
 _SWITCHES = ("energy", "jump_counts")
 # variables, coordinates and attributes of an opened ensemble
 _TAKEN = (
-    "axis", "basis", "batch_count", "block", "burn_in", "campaign", "channel", "code",
-    "collective_covariance",
-    "component", "count", "decay_modes", "displacement", "displacement_vector", "distance", "duration", "edge", "entanglement_entropy",
-    "final_state", "final_states", "format_version", "jump", "jump_channel", "jump_channel_label", "jump_family",
-    "jump_number", "jump_offset", "jump_records", "jump_time", "jumps", "lattice", "level", "m", "model", "model_hash",
-    "moment", "n_sites", "operators", "order", "other_site", "pair", "pair_count", "pairs", "point", "purity",
-    "sample_every", "seed", "site", "spin", "status", "stream_version", "time", "total_spin", "trajectory",
-    "trajectory_jumps", "trajectory_status", "trajsim_version", "units",
+    "axis", "basis", "batch_count", "block", "burn_in", "campaign", "channel", "code", "collective_covariance",
+    "component", "count", "decay_modes", "displacement", "displacement_vector", "distance", "duration", "edge",
+    "entanglement_entropy", "final_state", "final_states", "format_version", "jump", "jump_channel",
+    "jump_channel_label", "jump_family", "jump_number", "jump_offset", "jump_records", "jump_time", "jumps",
+    "lattice", "level", "m", "model", "model_hash", "moment", "n_sites", "operators", "order", "other_site", "pair",
+    "pair_count", "pairs", "point", "purity", "sample_every", "seed", "site", "spin", "status", "stream_version",
+    "time", "total_spin", "trajectory", "trajectory_jumps", "trajectory_status", "trajsim_version", "units",
 )  # fmt: skip
 _SUFFIXES = ("_m2", "_raw")
 

@@ -21,7 +21,7 @@ from trajsim.analysis import tables
 from trajsim.errors import InputError
 
 PUBLIC = {
-    "attempt_all", "autocorrelation_time", "bimodality_coefficient", "bimodality_index", "binder_cumulant",
+    "attempt_all", "autocorrelation_time", "available", "bimodality_coefficient", "bimodality_index", "binder_cumulant",
     "collective_distribution", "connected_correlation", "correlation", "correlation_length", "counting_distribution",
     "ensemble_mean", "failures", "fano_factor", "jump_rate", "jump_record", "kitagawa_ueda_squeezing",
     "order_parameter", "plot", "reduce_all", "relaxation_rate", "rows", "structure_factor", "table", "to_csv",
@@ -102,6 +102,16 @@ def test_every_reducer_that_applies(ensembles: dict[str, xr.Dataset]) -> None:
     refusal = analysis.attempt_all(few)["structure_factor"]
     assert isinstance(refusal, InputError)
     assert "`blocks` must be at least 20" in str(refusal)
+
+
+def test_results_are_computed_when_they_are_asked_for(ensembles: dict[str, xr.Dataset]) -> None:
+    dataset = ensembles["times"]
+    found = analysis.available(dataset, (0.5, 1.0))
+    assert set(found) == set(analysis.attempt_all(dataset))
+    with pytest.raises(InputError, match="`window` must hold at least 3 points"):
+        found["relaxation_rate_magnetisation"]()
+    whole = analysis.available(dataset, (0.0, 1.0))["relaxation_rate_magnetisation"]()
+    xr.testing.assert_identical(whole, analysis.reduce_all(dataset)["relaxation_rate_magnetisation"])
 
 
 def test_empty_points_are_nan_not_errors(synthetic: SimpleNamespace) -> None:

@@ -77,7 +77,9 @@ def test_opened(made: Path) -> None:
             np.testing.assert_array_equal(here["trajectory_jumps"], own.jumps)
             np.testing.assert_array_equal(here["trajectory_status"], own.status)
     # a mean over pairs is weighted with pairs
-    mean = ensemble_mean(data, "purity")["value"].isel(point=0)
+    result = ensemble_mean(data, "purity")
+    assert result.attrs["method"] == "variance over pairs of trajectories"
+    mean = result["value"].isel(point=0)
     weights = data["pair_count"].isel(point=0)
     np.testing.assert_allclose(mean, data["purity"].isel(point=0).weighted(weights).mean("block"), rtol=1e-12)
 

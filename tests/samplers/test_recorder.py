@@ -86,10 +86,12 @@ def test_nothing_is_asked_where_nothing_is_wanted():
     recorder = Recorder(MODEL, observables, record.layout(MODEL, observables, TIMES), 3, 2)
     assert not any(recorder.wants(k) for k in range(3))
     assert recorder.jumps is None
+    assert not recorder.alone
     assert recorder.finish() == {}
     observables = (records.FinalStates(),)
     recorder = Recorder(MODEL, observables, record.layout(MODEL, observables, TIMES), 3, 2)
     assert [recorder.wants(k) for k in range(3)] == [False, False, True]
+    assert recorder.alone
 
 
 def test_purity_is_that_of_the_mixture():

@@ -13,12 +13,13 @@ from typing import Any
 
 from numba.extending import overload
 
-from trajsim.samplers import flips
+from trajsim.samplers import flips, tiled
 
 __all__ = ["apply", "configuration", "size", "target"]
 
 _ENGINES: dict[type, tuple[Any, ...]] = {
     flips.FlipOperators: (flips.flip_apply, flips.flip_target, flips.flip_size, flips.flip_configuration),
+    tiled.TiledOperators: (tiled.tiled_apply, tiled.tiled_target, tiled.tiled_size, tiled.tiled_configuration),
 }
 
 

@@ -22,6 +22,7 @@ from trajsim.samplers.jump_kernel import (
     first_root,
     jump,
     norm_slack,
+    pausing,
     remainder,
     vector_length,
 )
@@ -35,7 +36,7 @@ _REACH = 5.0  # largest R tau
 _LONGEST = 60  # orders: at R tau = 5 the bound is below any tolerance long before
 
 _TIME, _THRESHOLD, _STEP, _NORM, _ENERGY, _GROWTH, _PHASE = Clock()
-_DRAWS, _STEPS, _PRODUCTS, _SAMPLE, _SECTOR, _PASSES = Counters()
+_DRAWS, _STEPS, _PRODUCTS, _SAMPLE, _SECTOR, _PASSES, _LOGGED = Counters()
 
 
 @njit(cache=True, error_model="numpy")
@@ -91,7 +92,7 @@ def advance_frugally(
 ) -> int:  # fmt: skip
     """As `trajsim.samplers.jump_kernel.advance`, in the memory of three rows of vectors and work."""
     while clock[_TIME] < until:
-        if counters[_PRODUCTS] >= budget:
+        if pausing(space, counters, budget):
             return UNFINISHED
         sector = counters[_SECTOR]
         length = vector_length(generator.operators, sector, space.block)

@@ -50,6 +50,7 @@ __all__ = [
     "first_root",
     "jump",
     "norm_slack",
+    "pausing",
     "remainder",
     "vector_length",
 ]
@@ -95,7 +96,8 @@ class Generator(NamedTuple):
 class Space(NamedTuple):
     """The memory of one trajectory: Taylor vectors (orders, stride), one more vector, scratch.
 
-    block: reals of a block of the vectors. rates (C,), turns (orders * lanes,).
+    block: reals of a block of the vectors. rates (C,), turns (orders * lanes,). logged_time, logged_channel: room for
+    jumps that are to be kept, empty if none are.
     """
 
     vectors: NDArray[Any]
@@ -103,6 +105,8 @@ class Space(NamedTuple):
     rates: NDArray[np.float64]
     turns: NDArray[Any]
     block: int
+    logged_time: NDArray[np.float64]
+    logged_channel: NDArray[np.int32]
 
 
 class Clock(NamedTuple):
@@ -120,7 +124,9 @@ class Clock(NamedTuple):
 
 
 class Counters(NamedTuple):
-    """Indices into the integer state: numbers drawn, no-jump steps, products with H_eff, samples taken, sector."""
+    """Indices into the integer state: numbers drawn, no-jump steps, products with H_eff, samples taken, sector, sums
+    of the Taylor vectors, jumps in the log.
+    """
 
     draws: int = 0
     steps: int = 1
@@ -128,12 +134,13 @@ class Counters(NamedTuple):
     sample: int = 3
     sector: int = 4
     passes: int = 5
+    logged: int = 6
 
 
 # error_model="numpy" below: a division by zero must end in a status, not in an exception that takes a campaign down
 
 _TIME, _THRESHOLD, _STEP, _NORM, _ENERGY, _GROWTH, _PHASE = Clock()
-_DRAWS, _STEPS, _PRODUCTS, _SAMPLE, _SECTOR, _PASSES = Counters()
+_DRAWS, _STEPS, _PRODUCTS, _SAMPLE, _SECTOR, _PASSES, _LOGGED = Counters()
 
 
 @njit(cache=True)
@@ -338,6 +345,12 @@ def _choose(generator: Generator, space: Space, sector: int, length: int, u: flo
     return chosen
 
 
+@njit(cache=True)
+def pausing(space: Space, counters: NDArray[np.int64], budget: int) -> bool:
+    """Whether the kernel has to hand over: the budget of products is used up, or the log of jumps is full."""
+    return bool(counters[_PRODUCTS] >= budget or 0 < space.logged_time.shape[0] <= counters[_LOGGED])
+
+
 @njit(cache=True, error_model="numpy")
 def jump(
     generator: Generator, space: Space, clock: NDArray[np.float64], counters: NDArray[np.int64],
@@ -356,6 +369,10 @@ def jump(
         return NO_CHANNEL
     if clock[_TIME] > count_from:
         jumps[generator.channels.family[channel]] += 1
+        if space.logged_time.shape[0] > 0:
+            space.logged_time[counters[_LOGGED]] = clock[_TIME]
+            space.logged_channel[counters[_LOGGED]] = channel
+            counters[_LOGGED] += 1
     clock[_THRESHOLD] = uniform(key, trajectory, np.uint64(JUMPS), draw + np.uint64(2))
     counters[_DRAWS] += 3
     to = engine.target(generator.operators, 1 + channel, sector)
@@ -375,14 +392,14 @@ def advance(
 ) -> int:  # fmt: skip
     """Evolve to time `until`; the state is vectors[0], norm squared between its threshold and 1. Returns a status.
 
-    jumps (families,) counts jumps after `count_from`. UNFINISHED after `budget` products with H_eff in all: call again
-    to go on.
+    jumps (families,) counts jumps after `count_from`. UNFINISHED after `budget` products with H_eff in all, or when the
+    log of jumps is full: empty it and call again.
     """
     operators = generator.operators
     sector = counters[_SECTOR]
     length = vector_length(operators, sector, space.block)
     while clock[_TIME] < until:
-        if counters[_PRODUCTS] >= budget:
+        if pausing(space, counters, budget):
             return UNFINISHED
         if not until + clock[_STEP] > until:
             return STEP_TOO_SMALL  # 2^53 steps or more: it would never get there

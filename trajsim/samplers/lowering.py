@@ -13,6 +13,7 @@ from trajsim.errors import InputError
 from trajsim.samplers import sectors
 from trajsim.samplers.flips import FlipOperators, smallest_register
 from trajsim.samplers.jump_kernel import Channels, Generator
+from trajsim.samplers.tiled import TiledOperators
 from trajsim.samplers.vectors import padded
 
 if TYPE_CHECKING:
@@ -82,10 +83,11 @@ def lower_generator(model: SpinModel, families: Sequence[str], modulus: int, dty
         for operator in (hamiltonian, *(jump.terms for jump in model.lowered.jumps))
     ]
     spins_half = set(model.dimensions) == {2} and modulus in (1, 2)
+    engine: FlipOperators | TiledOperators
     if spins_half and model.n_sites >= smallest_register(modulus, dtype):
         engine = FlipOperators.build(model.n_sites, operators, modulus, dtype)
     else:
-        raise NotImplementedError
+        engine = TiledOperators.build(model.dimensions, operators, modulus, dtype)
     return Generator(engine, _channels(model, families, modulus, dtype), bound, centred=np.dtype(dtype) == np.float32)
 
 

@@ -113,6 +113,12 @@ def collect(model: SpinModel, observables: Sequence[obs.Observable], layout: Lay
                 index = np.arange(n * n).reshape(n, n)
                 for c, pair in enumerate(pairs):
                     _add_pair(lists, model, strides, pair, start + c * n * n + index, np.ones((n, n)))
+            case obs.CollectiveCovariance():
+                for c, moment in enumerate(obs.COVARIANCE_MOMENTS):
+                    if len(moment) == 1:
+                        lists.reads[_axis(moment)].extend((start + c, int(strides[i]), 1.0) for i in range(n))
+                    else:
+                        _add_pair(lists, model, strides, moment, np.full((n, n), start + c), np.ones((n, n)))
             case obs.CollectiveMoments(components=axes):
                 for c, a in enumerate(axes):
                     lists.moments_at[_axis(a)] = start + c * len(obs.ORDERS)

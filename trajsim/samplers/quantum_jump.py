@@ -29,6 +29,7 @@ from trajsim.samplers.frugal import ROWS
 from trajsim.samplers.jump_kernel import Clock, Counters, Generator, Space
 from trajsim.samplers.lowering import effective_hamiltonian, lower_generator
 from trajsim.samplers.measurement import Program, compile_program
+from trajsim.samplers.recorder import RECORDS_OF_STATES, Recorder
 from trajsim.samplers.recording import Ensemble, begin, evolve, record
 from trajsim.samplers.spin_half import SpinHalfProgram, compile_spin_half
 from trajsim.samplers.status import OK, UNFINISHED, describe
@@ -45,6 +46,7 @@ LARGEST_DIMENSION = 2**28
 _SERIES_BYTES = 1 << 26  # that the vectors of a Taylor series may take before they are made fewer
 # amplitudes times products with H_eff per call of the kernel: a signal is seen after about a second
 _WORK_PER_CALL = 1 << 25
+_LOGGED_JUMPS = 1024  # that the kernel keeps before it hands them over
 _ROWS_BYTES = 1 << 16  # of samples that wait to be added to the moments of a block
 
 
@@ -73,6 +75,7 @@ class QuantumJump:
     precision: str = "double"
     memory: str = "fast"
     method: ClassVar[str] = "quantum_jump"
+    records: ClassVar[frozenset[str]] = RECORDS_OF_STATES | {"collective_covariance"}
 
     def __post_init__(self) -> None:
         """Validate."""
@@ -181,6 +184,8 @@ class CompiledQuantumJump:
             self._program = compile_program(model, observables, self.layout)
             self._scratch_size = 6 * model.hilbert_dimension
         self._space: Space | None = None
+        self._observables = tuple(observables)
+        self._bases: dict[int, NDArray[np.int64]] = {}  # made for records of states only
         self._counters = np.zeros(len(Counters()), dtype=np.int64)  # of the last trajectory, for benchmarks
 
     @property
@@ -214,17 +219,21 @@ class CompiledQuantumJump:
         """Trajectories first .. first + count - 1; None if `interrupted()` came true on the way."""
         key = streams.stream_key(seed, self.stream)
         moments = BlockMoments(self.layout, count, keep_raw)
-        row_bytes = 8 * self.layout.width * max(len(self._times), 1)
+        recorder = Recorder(self.model, self._observables, self.layout, len(self._times), count)
+        row_bytes = 8 * self.layout.width * len(self._times)
         # several at once: entering the kernel takes as long as a unit of time of ten spins
-        together = 1 if self.initial.random else max(1, _ROWS_BYTES // row_bytes)
+        alone = self.initial.random or recorder.jumps is not None or recorder.wants(len(self._times) - 1)
+        together = 1 if alone else max(1, _ROWS_BYTES // max(row_bytes, 1))
         for index in range(first, first + count, together):
             number = min(together, first + count - index)
-            outcome = self._sample(key, index, number, self._ensemble(key, index, self._times), interrupted)
+            ensemble = self._ensemble(key, index, self._times)
+            outcome = self._sample(key, index, number, ensemble, interrupted, recorder if alone else None)
             if outcome is None:
                 return None
             for status, rows, jumps in zip(*outcome, strict=True):
                 moments.add(int(status), rows, jumps)
-        return moments.finish()
+                recorder.end(int(status))
+        return moments.finish(recorder.finish())
 
     def _ensemble(self, key: np.uint64, index: int, times: NDArray[np.float64]) -> Ensemble:
         """What the trajectories have in common; the initial state of trajectory `index` if they have not."""
@@ -243,23 +252,47 @@ class CompiledQuantumJump:
         return Ensemble(start, self._sector, step, self.settings.tolerance, times, count_from)
 
     def _sample(
-        self, key: np.uint64, first: int, count: int, ensemble: Ensemble, interrupted: Callable[[], bool]
+        self,
+        key: np.uint64,
+        first: int,
+        count: int,
+        ensemble: Ensemble,
+        interrupted: Callable[[], bool],
+        recorder: Recorder | None = None,
     ) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.int64]] | None:
-        """Statuses (count,), samples (count, times, width) and jumps (count, families) of some trajectories."""
-        space = self._memory()
+        """Statuses (count,), samples (count, times, width) and jumps (count, families) of some trajectories.
+
+        recorder: of further records, for one trajectory at a time.
+        """
+        space, at = self._memory(), Counters()
+        logs = recorder is not None and recorder.jumps is not None
+        if not logs:
+            space = space._replace(logged_time=space.logged_time[:0], logged_channel=space.logged_channel[:0])
+        pause = recorder is not None and recorder.wants(len(ensemble.times) - 1)
         clock, counters = np.zeros(len(Clock())), np.zeros(len(Counters()), dtype=np.int64)
         statuses = np.full(count, UNFINISHED)
         jumps = np.zeros((count, len(self.layout.channels)), dtype=np.int64)
         rows = np.full((count, len(ensemble.times), self.layout.width), np.nan)
         products = max(1, 2 * _WORK_PER_CALL // self._length)
-        status = UNFINISHED
+        status, recorded = UNFINISHED, -1
         while status == UNFINISHED:
             if interrupted():
                 return None
             status = record(
                 self._generator, self._program, space, self._scratch, ensemble, clock, counters, key, np.uint64(first),
-                statuses, jumps, rows, counters[Counters().products] + products,
+                statuses, jumps, rows, counters[at.products] + products, pause,
             )  # fmt: skip
+            if recorder is None:
+                continue
+            if logs and recorder.jumps is not None:
+                filled = counters[at.logged]
+                recorder.jumps.append(space.logged_time[:filled], space.logged_channel[:filled])
+                counters[at.logged] = 0
+            sample = int(counters[at.sample]) - 1
+            if pause and sample > recorded and status == UNFINISHED:
+                recorded = sample
+                if recorder.wants(sample):
+                    recorder.sample(sample, self._state(int(counters[at.sector]), clock), rows[0, sample])
         self._counters = counters
         return statuses, rows, jumps
 
@@ -280,6 +313,8 @@ class CompiledQuantumJump:
                 rates=np.zeros(self._generator.channels.family.size),
                 turns=aligned(((self._orders + 1) * simd.lane_count(self._dtype),), self._dtype),
                 block=block,
+                logged_time=np.empty(_LOGGED_JUMPS),
+                logged_channel=np.empty(_LOGGED_JUMPS, dtype=np.int32),
             )
             self._scratch = aligned((self._scratch_size,), np.float64)
         return self._space
@@ -305,7 +340,17 @@ class CompiledQuantumJump:
         if status != OK:
             raise UnsupportedError(f"`state` must evolve to {time:g}, but it does not: {describe(status)}")
         self._counters = counters
+        result = self._state(self._sector, clock)
+        result *= np.sqrt(clock[Clock().norm])
+        return result
+
+    def _state(self, sector: int, clock: NDArray[np.float64]) -> NDArray[np.complex128]:
+        """The state of the kernel on the full space, normalised."""
+        assert self._space is not None
+        if sector not in self._bases:
+            self._bases[sector] = sectors.basis(self.model.dimensions, self._modulus, sector)
+        basis = self._bases[sector]
         result = np.zeros(self.model.hilbert_dimension, dtype=np.complex128)
-        result[basis] = space.vectors[0, : 2 * len(basis)].astype(np.float64).view(np.complex128)
-        result *= np.exp(-1j * clock[Clock().phase])
+        result[basis] = self._space.vectors[0, : 2 * len(basis)].astype(np.float64).view(np.complex128)
+        result *= np.exp(-1j * clock[Clock().phase]) / np.sqrt(clock[Clock().norm])
         return result

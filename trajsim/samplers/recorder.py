@@ -65,6 +65,11 @@ class Recorder:
         self._pair_m2 = np.zeros((layout.rows, layout.pair_width))
         self.jumps = None if layout.jump_channels is None else JumpRecords()
 
+    @property
+    def alone(self) -> bool:
+        """Whether trajectories must be handed over one by one: jumps or states are wanted."""
+        return self.jumps is not None or self.wants(self._last)
+
     def wants(self, sample: int) -> bool:
         """Whether `sample` must be called for this sample of the trajectory."""
         return bool(self._cuts) or self._purity or (self._final is not None and sample == self._last)

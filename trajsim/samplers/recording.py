@@ -16,12 +16,13 @@ from trajsim.samplers.jump_kernel import Clock, Counters, Generator, Space, adva
 from trajsim.samplers.measurement import Program, measure
 from trajsim.samplers.spin_half import SpinHalfProgram, measure_spin_half
 from trajsim.samplers.status import OK, UNFINISHED
+from trajsim.samplers.tiled import tiled_expand
 from trajsim.streams import JUMPS, uniform
 
 __all__ = ["Ensemble", "begin", "evolve", "record"]
 
 _TIME, _THRESHOLD, _STEP, _NORM, _ENERGY, _GROWTH, _PHASE = Clock()
-_DRAWS, _STEPS, _PRODUCTS, _SAMPLE, _SECTOR, _PASSES = Counters()
+_DRAWS, _STEPS, _PRODUCTS, _SAMPLE, _SECTOR, _PASSES, _LOGGED = Counters()
 
 
 class Ensemble(NamedTuple):
@@ -72,23 +73,12 @@ def evolve(
 
 
 @njit(cache=True)
-def _expand(operators: Any, sector: int, x: Any, re: NDArray[np.float64], im: NDArray[np.float64]) -> None:
-    """The state on the full space, real parts and imaginary parts."""
-    re[:] = 0.0
-    im[:] = 0.0
-    for k in range(engine.size(operators, sector)):
-        s = engine.configuration(operators, sector, k)
-        re[s] = x[2 * k]
-        im[s] = x[2 * k + 1]
-
-
-@njit(cache=True)
 def _measure_expanded(
     generator: Generator, program: Program, space: Space, scratch: NDArray[np.float64], sector: int, norm2: float,
     jumps: NDArray[np.int64], row: NDArray[np.float64]
 ) -> None:  # fmt: skip
     planes = scratch.reshape(3, 2, scratch.shape[0] // 6)
-    _expand(generator.operators, sector, space.vectors[0], planes[0, 0], planes[0, 1])
+    tiled_expand(generator.operators, sector, space.vectors[0], planes[0, 0], planes[0, 1])
     measure(program, planes[0], norm2, jumps, planes[1], planes[2], row)
 
 
@@ -118,12 +108,12 @@ def _(generator, program, space, scratch, sector, norm2, jumps, row):  # type: i
 def record(
     generator: Generator, program: Any, space: Space, scratch: NDArray[np.float64], ensemble: Ensemble,
     clock: NDArray[np.float64], counters: NDArray[np.int64], key: np.uint64, first: np.uint64,
-    statuses: NDArray[np.int64], jumps: NDArray[np.int64], rows: NDArray[np.float64], budget: int
+    statuses: NDArray[np.int64], jumps: NDArray[np.int64], rows: NDArray[np.float64], budget: int, pause: bool
 ) -> int:  # fmt: skip
     """Trajectories first .. first + B - 1: statuses (B,), jumps (B, families), rows (B, T, width).
 
-    statuses are UNFINISHED at the first call. Returns OK, or UNFINISHED after `budget` products with H_eff since
-    `counters` were zero: call again with the same arrays to go on.
+    statuses are UNFINISHED at the first call. Returns OK, or UNFINISHED: after `budget` products with H_eff since
+    `counters` were zero, when the log of jumps is full, or after every sample if `pause`. Call again to go on.
     """
     times = ensemble.times
     for b in range(statuses.shape[0]):
@@ -146,6 +136,8 @@ def record(
                     generator, program, space, scratch, counters[_SECTOR], clock[_NORM], jumps[b], rows[b, sample]
                 )
                 counters[_SAMPLE] += 1
+                if pause:
+                    return UNFINISHED
         statuses[b] = status
         counters[_DRAWS] = 0
     return OK

@@ -1,0 +1,162 @@
+r"""Expectation values of a state of definite momentum, read off its orbits: the full space is never needed.
+
+Along z everything is diagonal: counts of up spins and of equal pairs, tabulated for every orbit. Across z, with the
+site orbits o (one if translations take every site to every other) and v^a_{oq} = n^{-1/2} \sum_g \overline{chi_q(g)}
+S^a_{g(o)} \psi, which has momentum K + q,
+
+    <S^a_{g(o)} S^b_{gh(o')}> = n^{-1} \sum_q chi_q(h) <v^a_{oq}|v^b_{o'q}>     for every g,
+
+a, b from S^- and S^+; for a = b in {x, y} the momenta q and -q contribute complex conjugates, and one of them will do.
+A pair of axes one of which is z vanishes in sectors of the parity. Every expectation value is exact; what is spread
+more widely than with local jumps is how they differ between trajectories (`trajsim.samplers.momentum`).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from trajsim.kernel_cache import renew
+from trajsim.samplers.momentum import MomentumOperators, apply, sector_size, target_sector
+from trajsim.samplers.momentum_program import Program, Reads
+
+__all__ = ["measure"]
+
+
+@njit(cache=True)
+def _overlap(x: Any, y: Any, size: int) -> complex:
+    """<x|y> of `size` amplitudes, in four interleaved partial sums of each part."""
+    re0 = re1 = re2 = re3 = im0 = im1 = im2 = im3 = 0.0
+    whole = size - size % 4
+    for k in range(0, 2 * whole, 8):
+        re0 += x[k] * y[k] + x[k + 1] * y[k + 1]
+        im0 += x[k] * y[k + 1] - x[k + 1] * y[k]
+        re1 += x[k + 2] * y[k + 2] + x[k + 3] * y[k + 3]
+        im1 += x[k + 2] * y[k + 3] - x[k + 3] * y[k + 2]
+        re2 += x[k + 4] * y[k + 4] + x[k + 5] * y[k + 5]
+        im2 += x[k + 4] * y[k + 5] - x[k + 5] * y[k + 4]
+        re3 += x[k + 6] * y[k + 6] + x[k + 7] * y[k + 7]
+        im3 += x[k + 6] * y[k + 7] - x[k + 7] * y[k + 6]
+    for k in range(2 * whole, 2 * size, 2):
+        re0 += x[k] * y[k] + x[k + 1] * y[k + 1]
+        im0 += x[k] * y[k + 1] - x[k + 1] * y[k]
+    return complex((re0 + re1) + (re2 + re3), (im0 + im1) + (im2 + im3))
+
+
+@njit(cache=True)
+def _add(reads: Reads, values: Any, row: NDArray[np.float64]) -> None:
+    for r in range(reads.to.shape[0]):
+        row[reads.to[r]] += reads.weight[r] * values[reads.origin[r]]
+
+
+@njit(cache=True)
+def _measure_z(program: Program, first: int, size: int, psi: Any, norm2: float, row: NDArray[np.float64]) -> None:
+    """Everything along z; psi lives on representatives first, first + 1, ..."""
+    ups, alike = program.ups, program.alike
+    sites = ups.shape[1] * program.found.shape[3]
+    n = program.found.shape[3]
+    spin = np.zeros(ups.shape[1])
+    equal = np.zeros(alike.shape[1])
+    histogram = np.zeros(sites + 1)
+    for k in range(size):
+        p = (np.float64(psi[2 * k]) ** 2 + np.float64(psi[2 * k + 1]) ** 2) / norm2
+        total = 0
+        for o in range(ups.shape[1]):
+            spin[o] += p * (ups[first + k, o] / n - 0.5)
+            total += ups[first + k, o]
+        histogram[total] += p
+        for c in range(alike.shape[1]):
+            equal[c] += p * alike[first + k, c]
+    _add(program.z, spin, row)
+    equal /= 4 * n
+    _add(program.zz, equal, row)
+    for m in range(sites + 1):
+        if program.distribution_at >= 0:
+            row[program.distribution_at + m] = histogram[m]
+        if program.moments_at >= 0:
+            power = 1.0
+            for order in range(4):
+                power *= m - 0.5 * sites
+                row[program.moments_at + order] += power * histogram[m]
+
+
+@njit(cache=True)
+def _fill_gram(program: Program, sector: int, psi: Any, q: int) -> None:
+    """gram[a, b] = <v^a_q|v^b_q>."""
+    probes, vectors, gram = program.probes, program.vectors, program.gram
+    n = probes.exponents.shape[0]
+    count = vectors.shape[0]
+    for a in range(count):
+        norm = apply(probes, 1 + a * n + q, sector, psi, vectors[a], 1.0)
+        gram[a, a] = norm
+    for a in range(count):
+        to = target_sector(probes, 1 + a * n + q, sector)
+        for b in range(a):
+            gram[a, b] = 0.0
+            if to >= 0 and target_sector(probes, 1 + b * n + q, sector) == to:
+                gram[a, b] = _overlap(vectors[a], vectors[b], sector_size(probes, to))
+            gram[b, a] = np.conj(gram[a, b])
+
+
+@njit(cache=True)
+def _measure_pairs(program: Program, sector: int, psi: Any, norm2: float, row: NDArray[np.float64]) -> None:
+    """Correlations across z."""
+    found, gram, axes, alpha = program.found, program.gram, program.axes, program.alpha
+    n, orbits, kinds = found.shape[3], found.shape[1], program.kinds
+    found[:] = 0.0
+    for at in range(program.momenta.shape[0]):
+        _fill_gram(program, sector, psi, program.momenta[at])
+        for pair in range(axes.shape[0]):
+            for o in range(orbits):
+                for other in range(orbits):
+                    value = 0j
+                    for s in range(kinds):
+                        for t in range(kinds):
+                            factor = np.conj(alpha[axes[pair, 0], s]) * alpha[axes[pair, 1], t]
+                            value += factor * gram[s * orbits + o, t * orbits + other]
+                    value *= program.share[at] / (n * norm2)
+                    for h in range(n):
+                        found[pair, o, other, h] += program.characters[at, h] * value
+    _add(program.ab, found.reshape(-1).real, row)
+
+
+@njit(cache=True)
+def _measure_tilt(program: Program, sector: int, psi: Any, norm2: float, row: NDArray[np.float64]) -> None:
+    """<S^x>, <S^y>: the overlaps of psi with S^-_{o, q=0} psi."""
+    n, orbits = program.found.shape[3], program.found.shape[1]
+    vector = program.vectors[0]
+    spin = np.zeros(2 * orbits)
+    for o in range(orbits):
+        apply(program.probes, 1 + o * n, sector, psi, vector, 1.0)
+        lowering = _overlap(psi, vector, sector_size(program.probes, sector)) / (np.sqrt(n) * norm2)
+        spin[o], spin[orbits + o] = lowering.real, -lowering.imag
+    _add(program.tilt, spin, row)
+
+
+@njit(cache=True)
+def measure(
+    program: Program, operators: MomentumOperators, sector: int, psi: Any, norm2: float, jumps: NDArray[np.int64],
+    work: Any, row: NDArray[np.float64]
+) -> None:  # fmt: skip
+    """Write all observables of psi in the sector, |psi|^2 = norm2, into `row`; work, as long as psi, is overwritten."""
+    row[:] = 0.0
+    charge = sector // operators.exponents.shape[0]
+    size = sector_size(operators, sector)
+    _measure_z(program, operators.orbits.first[charge], size, psi, norm2, row)
+    if program.axes.shape[0] > 0:
+        _measure_pairs(program, sector, psi, norm2, row)
+    if program.tilt.to.shape[0] > 0:
+        _measure_tilt(program, sector, psi, norm2, row)
+    if program.energy_at >= 0:
+        # <L^+ L> is real, so that the real part of <H_eff> is <H>
+        apply(operators, 0, sector, psi, work, 1.0)
+        row[program.energy_at] = _overlap(psi, work, size).real / norm2
+    if program.jumps_at >= 0:
+        for f in range(jumps.shape[0]):
+            row[program.jumps_at + f] = jumps[f]
+
+
+renew(globals())
