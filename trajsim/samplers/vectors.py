@@ -140,15 +140,16 @@ def pick(weights: Any, x: Any, length: int, block_size: int, goal: float) -> int
     The sum runs over blocks first, then within one. Rounding may leave `goal` above the last sum: then the last state
     with a positive weight. -1 if there is none.
     """
-    rest = goal
+    rest = after = goal
     chosen = -1
     for base in range(0, length, block_size):
         part = simd.weighted_norm(weights, x, base)
         if part > 0.0:
             chosen = base
-            if rest < part:
+            rest = after
+            after = rest - part
+            if after < 0.0:
                 break
-            rest -= part
     if chosen < 0:
         return -1
     first = chosen // 2
