@@ -27,6 +27,7 @@ __all__ = ["MOST_CODES", "Entries", "Rows", "multiply", "multiply_phased", "pack
 MOST_CODES = 2**14  # a code is stored as four times its number
 
 _CLASSES = 2  # of plain entries
+_NEIGHBOURHOOD = 2**12  # rows that are grouped: neighbours have neighbouring targets
 
 
 @dataclass
@@ -112,9 +113,10 @@ def pack(
 def _groups(part: Entries, kind: NDArray[np.int8]) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
     """Rows in the order of groups, the groups, and entries (rows, kinds) of every row."""
     counts = np.stack([_counts(part.start, kind, c) for c in range(_CLASSES + 1)], axis=1)
-    row = np.lexsort(counts.T[::-1])
-    found, rows = np.unique(counts[row], axis=0, return_counts=True)
-    return row, np.column_stack([rows, found]).astype(np.int64), counts
+    keys = np.column_stack([np.arange(len(counts)) // _NEIGHBOURHOOD, counts])
+    row = np.lexsort(keys.T[::-1])
+    found, rows = np.unique(keys[row], axis=0, return_counts=True)
+    return row, np.column_stack([rows, found[:, 1:]]).astype(np.int64), counts
 
 
 def spread(coefficients: NDArray[np.complex128]) -> NDArray[np.float64]:
