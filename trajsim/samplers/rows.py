@@ -183,8 +183,8 @@ def _interleave(
 
 
 @njit(cache=True)
-def multiply(rows: Rows, part: int, table: Any, x: Any, y: Any, factor: Any) -> float:
-    """y = factor O x for a part with diagonal; returns <y|y>. table: coefficients, spread, of the type of x."""
+def multiply(rows: Rows, part: int, table: Any, x: Any, y: Any, factor: Any, shift: Any) -> float:
+    """y = factor (O - shift) x for a part with diagonal; returns <y|y>. table: coefficients, spread, like x in type."""
     # bound outside the loops: taking an array out of the tuple counts a reference
     group, row, plain, target, code = rows.group, rows.row, rows.plain, rows.target, rows.code
     diagonal, value = rows.diagonal, rows.plain_value
@@ -193,13 +193,15 @@ def multiply(rows: Rows, part: int, table: Any, x: Any, y: Any, factor: Any) -> 
     for g in range(rows.first_group[part], rows.first_group[part + 1]):
         count, n_a, n_b, n = group[g]
         for _ in range(count // WIDTH):
-            total += plain_rows(x, y, factor, row, at, table, target, code, e, n, diagonal, value, plain, p, n_a, n_b)
+            total += plain_rows(
+                x, y, factor, shift, row, at, table, target, code, e, n, diagonal, value, plain, p, n_a, n_b
+            )
             at += WIDTH
             p += WIDTH * (n_a + n_b)
             e += WIDTH * n
         for _ in range(count % WIDTH):
             total += one_plain_row(
-                x, y, factor, row, at, table, target, code, e, n, diagonal, value, plain, p, n_a, n_b
+                x, y, factor, shift, row, at, table, target, code, e, n, diagonal, value, plain, p, n_a, n_b
             )
             at += 1
             p += n_a + n_b
