@@ -12,7 +12,13 @@ from systems import dense
 from trajsim import catalog
 from trajsim.lattice import Lattice
 from trajsim.model import Jump, SpinModel, Term, collective_jump, local_jump, pair_jump
-from trajsim.samplers.momentum import MomentumOperators, apply, configuration, sector_size, target_sector
+from trajsim.samplers.momentum import (
+    MomentumOperators,
+    momentum_apply,
+    momentum_configuration,
+    momentum_size,
+    momentum_target,
+)
 from trajsim.samplers.momentum_lowering import Momentum
 from trajsim.terms import exchange, field, power_law
 from trajsim.translation_group import TranslationGroup
@@ -76,8 +82,8 @@ def translation(image: NDArray[np.int64]) -> Matrix:
 def basis(engine: Momentum, sector: int) -> Matrix:
     """The states of a sector as columns on the whole space, (D, size); zero where the momentum has no such orbit."""
     group = engine.group
-    size = sector_size(engine.operators, sector)
-    states = np.array([configuration(engine.operators, sector, k) for k in range(size)], dtype=np.int64)
+    size = momentum_size(engine.operators, sector)
+    states = np.array([momentum_configuration(engine.operators, sector, k) for k in range(size)], dtype=np.int64)
     columns = np.zeros((2 ** group.permutations.shape[1], size), dtype=complex)
     for image, chi in zip(group.permutations, group.characters[sector % group.order], strict=True):
         columns[images(image)[states], np.arange(size)] += chi.conj()
@@ -114,8 +120,8 @@ def complexes(x: NDArray[np.float64]) -> Matrix:
 
 def applied(operators: MomentumOperators, operator: int, sector: int, psi: Matrix) -> tuple[float, Matrix]:
     """<y|y> and y = O psi."""
-    size = sector_size(operators, target_sector(operators, operator, sector))
+    size = momentum_size(operators, momentum_target(operators, operator, sector))
     y = np.full(2 * size + 6, np.nan)
-    norm = apply(operators, operator, sector, reals(psi, 4), y, 1.0)
+    norm = momentum_apply(operators, operator, sector, reals(psi, 4), y, 1.0, 0.0, True)
     np.testing.assert_array_equal(y[2 * size :], 0.0)
     return norm, complexes(y[: 2 * size])

@@ -13,7 +13,7 @@ from trajsim.decay_modes import distance_rates
 from trajsim.errors import InputError, UnsupportedError
 from trajsim.lattice import Lattice
 from trajsim.model import SpinModel, correlated_decay, local_jump
-from trajsim.samplers.momentum import apply, momentum_jump, sector_size, target_sector
+from trajsim.samplers.momentum import momentum_apply, momentum_jump, momentum_size, momentum_target
 from trajsim.samplers.momentum_lowering import Momentum, Start
 from trajsim.terms import exchange, field
 
@@ -74,7 +74,7 @@ def test_jumps_are_the_dense_ones_and_the_same_dissipator(name: str) -> None:
         psi = random_state(columns.shape[1], rng) * allowed
         for c, channel in enumerate(channels):
             expected = channel @ columns @ psi
-            to = target_sector(engine.operators, 1 + c, sector)
+            to = momentum_target(engine.operators, 1 + c, sector)
             if to < 0:
                 np.testing.assert_allclose(expected, 0.0, atol=1e-13)
                 continue
@@ -90,7 +90,7 @@ def test_channels_are_drawn_by_their_rates(name: str) -> None:
     channels = momentum_channels(model, engine)
     rng = np.random.default_rng(11)
     n = engine.group.order
-    largest = max(sector_size(operators, sector) for sector in sectors(engine))
+    largest = max(momentum_size(operators, sector) for sector in sectors(engine))
     charge = (len(operators.orbits.first) - 1) // 2  # a middle one
     for sector in {charge * n + 1, charge * n + n // 2}:
         columns = basis(engine, sector)
@@ -106,8 +106,8 @@ def test_channels_are_drawn_by_their_rates(name: str) -> None:
             counts[channel] += 1
             if channel not in seen:
                 seen.add(channel)
-                assert to == target_sector(operators, 1 + channel, sector)
-                size = sector_size(operators, to)
+                assert to == momentum_target(operators, 1 + channel, sector)
+                size = momentum_size(operators, to)
                 found = basis(engine, to) @ complexes(x[: 2 * size])
                 np.testing.assert_allclose(found, after[channel] / np.sqrt(rates[channel]), atol=1e-13)
                 np.testing.assert_array_equal(x[2 * size :], 0.0)
@@ -123,7 +123,7 @@ def test_channels_are_drawn_by_their_rates(name: str) -> None:
 
 def test_draws_at_the_ends_of_the_interval() -> None:
     _, engine = built("xyz6")
-    psi = random_state(sector_size(engine.operators, 0), np.random.default_rng(2))
+    psi = random_state(momentum_size(engine.operators, 0), np.random.default_rng(2))
     for u1 in (2.0**-53, 1 - 2.0**-53):
         for u2 in (2.0**-53, 1 - 2.0**-53):
             x = reals(psi, 40)
@@ -148,23 +148,36 @@ def test_single_precision_is_the_same_to_rounding(name: str) -> None:
     single = Momentum.of(model, MODELS[name][1], np.float32)
     rng = np.random.default_rng(5)
     for sector in sectors(engine):
-        size = sector_size(engine.operators, sector)
+        size = momentum_size(engine.operators, sector)
         psi = random_state(size, rng)
         for operator in range(1 + len(engine.labels)):
-            to = target_sector(engine.operators, operator, sector)
-            x, y = reals(psi), np.zeros(2 * sector_size(engine.operators, to))
+            to = momentum_target(engine.operators, operator, sector)
+            x, y = reals(psi), np.zeros(2 * momentum_size(engine.operators, to))
             x32, y32 = x.astype(np.float32), np.zeros(len(y), dtype=np.float32)
-            norm = apply(engine.operators, operator, sector, x, y, 0.5)
-            norm32 = apply(single.operators, operator, sector, x32, y32, 0.5)
+            norm = momentum_apply(engine.operators, operator, sector, x, y, 0.5, 0.3, True)
+            norm32 = momentum_apply(single.operators, operator, sector, x32, y32, 0.5, 0.3, True)
             np.testing.assert_allclose(y32, y, atol=3e-6)
             assert norm32 == pytest.approx(norm, rel=1e-5, abs=1e-10)
+
+
+def test_shift_factor_and_weight() -> None:
+    _, engine = built("xyz6")
+    psi = random_state(momentum_size(engine.operators, 0), np.random.default_rng(9))
+    _, product = applied(engine.operators, 0, 0, psi)
+    y = np.zeros(2 * len(psi))
+    norm = momentum_apply(engine.operators, 0, 0, reals(psi), y, 0.3, 0.7, True)
+    np.testing.assert_allclose(complexes(y), 0.3 * (product - 0.7 * psi), atol=1e-14)
+    assert norm == pytest.approx(np.vdot(y, y), rel=1e-13)
+    again = np.zeros_like(y)
+    assert momentum_apply(engine.operators, 0, 0, reals(psi), again, 0.3, 0.7, False) == 0.0
+    np.testing.assert_array_equal(again, y)
 
 
 def test_no_jumps_and_no_hamiltonian() -> None:
     ring = Lattice.chain(4)
     closed = Momentum.of(SpinModel.on(ring, exchange(ring, (1, 1, 1))), 0)
     assert closed.labels == ()
-    x = reals(random_state(sector_size(closed.operators, 4), np.random.default_rng(0)), 8)
+    x = reals(random_state(momentum_size(closed.operators, 4), np.random.default_rng(0)), 8)
     assert momentum_jump(closed.operators, 4, x, np.empty_like(x), 0.5, 0.5)[0] == -1
     decay = Momentum.of(SpinModel.on(ring, (), [local_jump("S-", i, 1.0) for i in range(4)]), 0)
     norm, _ = applied(decay.operators, 0, 4, np.ones(1, dtype=complex))  # one spin up, K = 0
@@ -174,7 +187,7 @@ def test_no_jumps_and_no_hamiltonian() -> None:
 def test_tables_are_small() -> None:
     """A parity sector of 20 sites has 2^19 amplitudes; here it is 26 272, and the tables take less than 12 MB."""
     engine = Momentum.of(catalog.dissipative_xyz(Lattice.chain(20), 2.0, 0.3, 1.0), 2)
-    assert [sector_size(engine.operators, 20 * charge) for charge in range(2)] == [26272, 26216]
+    assert [momentum_size(engine.operators, 20 * charge) for charge in range(2)] == [26272, 26216]
     assert engine.memory_bytes < 12e6
 
 

@@ -11,7 +11,7 @@ from trajsim import observables as record
 from trajsim.errors import UnsupportedError
 from trajsim.grid import TimeGrid
 from trajsim.model import SpinModel, Term
-from trajsim.samplers.momentum import sector_size
+from trajsim.samplers.momentum import momentum_size
 from trajsim.samplers.momentum_lowering import Momentum
 from trajsim.samplers.momentum_measurement import measure
 from trajsim.samplers.momentum_program import compile_program
@@ -66,7 +66,7 @@ def _expected(
 
 
 def _state(engine: Momentum, sector: int, seed: int) -> np.ndarray:
-    psi = random_state(sector_size(engine.operators, sector), np.random.default_rng(seed))
+    psi = random_state(momentum_size(engine.operators, sector), np.random.default_rng(seed))
     psi = psi * (np.abs(basis(engine, sector)).max(axis=0) > 0)
     norm = np.linalg.norm(psi)
     return psi / norm if norm else psi

@@ -19,7 +19,7 @@ from trajsim import observables as record
 from trajsim.grid import TimeGrid
 from trajsim.layout import Layout
 from trajsim.model import SpinModel
-from trajsim.samplers.momentum import momentum_jump, sector_size
+from trajsim.samplers.momentum import momentum_jump, momentum_size
 from trajsim.samplers.momentum_lowering import Momentum, Start
 from trajsim.samplers.momentum_measurement import measure
 from trajsim.samplers.momentum_program import compile_program
@@ -54,7 +54,7 @@ class _Reference:
     def propagators(self, sector: int) -> list[np.ndarray]:
         """exp(-i H_eff 2^-j), j = 0 .. FINEST."""
         if sector not in self.steps:
-            one = np.eye(sector_size(self.operators, sector), dtype=complex)
+            one = np.eye(momentum_size(self.operators, sector), dtype=complex)
             block = np.array([applied(self.operators, 0, sector, column)[1] for column in one]).T
             self.steps[sector] = [expm(-1j * block * 0.5**j) for j in range(FINEST + 1)]
         return self.steps[sector]
@@ -78,7 +78,7 @@ class _Reference:
                     x = reals(psi, self.largest - 2 * len(psi))
                     channel, sector = momentum_jump(self.operators, sector, x, np.empty_like(x), *rng.random(2))
                     jumps[self.family[channel]] += 1
-                    psi = complexes(x[: 2 * sector_size(self.operators, sector)])
+                    psi = complexes(x[: 2 * momentum_size(self.operators, sector)])
                     threshold = rng.random()
                     now += 0.5**FINEST
                 elif now < until:

@@ -1,11 +1,11 @@
 r"""Rows of a sparse operator on a state vector, several at a time in vector registers.
 
-    plain_rows(x, y, factor, rows, at, table, targets, codes, e, n, diagonal, value, plain, p, n_a, n_b)
+    plain_rows(x, y, factor, shift, rows, at, table, targets, codes, e, n, diagonal, value, plain, p, n_a, n_b)
     phased_rows(x, y, factor, rows, at, table, targets, codes, e, n)
 
-y_b = factor (\sum table[code] x[target] + diagonal x_b + value_0 \sum_a x[plain] + value_1 \sum_b x[plain]) for the
-w rows b = rows[at], .., rows[at + w - 1], without the last three terms in `phased_rows`; returns \sum_b |y_b|^2 in
-double. Each row has n entries (target, code), and n_a and n_b plain ones; those of the w rows lie interleaved from e
+y_b = factor (\sum table[code] x[target] + (diagonal - shift) x_b + value_0 \sum_a x[plain] + value_1 \sum_b x[plain])
+for the w rows b = rows[at], .., rows[at + w - 1], without the last three terms in `phased_rows`; returns \sum_b |y_b|^2
+in double. Each row has n entries (target, code), and n_a and n_b plain ones; those of the w rows lie interleaved from e
 and p on. x and y are interleaved complex numbers; every coefficient stands as re, re, im, im, so that one fused
 multiply-add with (x, x) gives all four products. rows, target and plain are indices of reals, twice the number of the
 amplitude, and codes four times the number of the coefficient: nothing is left to compute. The w rows are independent
@@ -104,9 +104,17 @@ class _Emitter:
             result.append(last)
         return result
 
+    def splat(self, scalar: Any, lanes: int, vector: ir.VectorType) -> Any:
+        """The scalar in the first lanes, zeros in the others."""
+        value = ir.Constant(vector, [0.0] * vector.count)
+        for k in range(lanes):
+            value = self.builder.insert_element(value, scalar, _LANE(k))
+        return value
+
     def rows(self, with_plain: bool) -> Any:
         builder = self.builder
-        _, y, factor, rows, at, table, targets, codes, e, n = self.args[:10]
+        _, y, factor = self.args[:3]
+        rows, at, table, targets, codes, e, n = self.args[4:11] if with_plain else self.args[3:10]
 
         def phased(total: Any, at: Any) -> Any:
             c = self.load(table, self.index(codes, at), self.quad)
@@ -115,7 +123,8 @@ class _Emitter:
         totals = self.sums(self.quad, e, n, phased)
         places = [self.index(rows, builder.add(at, _index(j))) for j in range(self.width)]
         if with_plain:
-            diagonal, value, plain, p, n_a, n_b = self.args[10:]
+            diagonal, value, plain, p, n_a, n_b = self.args[11:]
+            shift = self.splat(self.args[3], 2, self.quad)
 
             def added(total: Any, at: Any) -> Any:
                 return builder.fadd(total, self.amplitude(self.index(plain, at)))
@@ -124,12 +133,12 @@ class _Emitter:
             of_b = self.sums(self.pair, builder.add(p, builder.mul(n_a, _index(self.width))), n_b, added)
             first = builder.shl(at, _index(2))
             for j, place in enumerate(places):
-                d = self.load(diagonal, builder.add(first, _index(4 * j)), self.quad)
+                d = builder.fsub(self.load(diagonal, builder.add(first, _index(4 * j)), self.quad), shift)
                 totals[j] = self.multiply_add(d, self.amplitude(place), totals[j])
                 for c, sums in enumerate((of_a, of_b)):
                     totals[j] = self.multiply_add(self.load(value, _index(4 * c), self.quad), sums[j], totals[j])
         norm = ir.Constant(_WIDE, [0.0, 0.0])
-        factors = self.shuffle(builder.insert_element(ir.Constant(self.pair, ir.Undefined), factor, _LANE(0)), [0, 0])
+        factors = self.splat(factor, 2, self.pair)
         sign = ir.Constant(self.pair, [-1.0, 1.0])
         for total, place in zip(totals, places, strict=True):
             turned = builder.fmul(self.shuffle(total, [3, 2]), sign)
@@ -142,25 +151,12 @@ class _Emitter:
 
 def _plain(width: int) -> Any:
     def plain_rows(
-        typing: Any, x: Any, y: Any, factor: Any, rows: Any, at: Any, table: Any, targets: Any, codes: Any, e: Any,
-        n: Any, diagonal: Any, value: Any, plain: Any, p: Any, n_a: Any, n_b: Any
+        typing: Any, x: Any, y: Any, factor: Any, shift: Any, rows: Any, at: Any, table: Any, targets: Any,
+        codes: Any, e: Any, n: Any, diagonal: Any, value: Any, plain: Any, p: Any, n_a: Any, n_b: Any
     ) -> Any:  # fmt: skip
-        counts = (types.int64,) * 2
+        real, two = x.dtype, (types.int64,) * 2
         signature = types.float64(
-            x,
-            y,
-            x.dtype,
-            rows,
-            types.int64,
-            table,
-            targets,
-            codes,
-            *counts,
-            diagonal,
-            value,
-            plain,
-            types.int64,
-            *counts,
+            x, y, real, real, rows, types.int64, table, targets, codes, *two, diagonal, value, plain, types.int64, *two
         )
         return signature, lambda c, b, s, a: _Emitter(c, b, s, a, width).rows(with_plain=True)
 

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 __all__ = ["Momentum", "Start", "check", "compile_operators"]
 
 
+_MOST_SITES = 28  # all 2^N configurations are looked at once
+
+
 @dataclass(frozen=True, eq=False)
 class Momentum:
     """The compiled engine. labels (channels,): the family a channel is counted in. bound: R >= ||H_eff||."""
@@ -70,6 +73,8 @@ def check(model: SpinModel) -> tuple[TranslationGroup, list[JumpOrbit]]:
     if any(spin != 0.5 for spin in model.spins):
         site = next(i for i, spin in enumerate(model.spins) if spin != 0.5)
         raise _refusal(f"site {site} is not a spin 1/2")
+    if model.n_sites > _MOST_SITES:
+        raise _refusal(f"it has {model.n_sites} sites, more than {_MOST_SITES}")
     verdict = translation_invariant(model.lowered, model.lattice)
     if not verdict or model.lattice is None:
         raise _refusal(verdict.reason)
@@ -144,8 +149,8 @@ def compile_operators(
             else:
                 parts.append(_nothing(int(orbits.first[target + 1] - orbits.first[target])))
     value = values.value[: int(values.found[0])]
-    own, own_codes = _numbered(generator, n)
-    theirs, their_codes = _numbered(parts[len(generator) :], n * n)
+    own, own_codes = _numbered(generator, len(value), n)
+    theirs, their_codes = _numbered(parts[len(generator) :], len(value), n * n)
     phases = group.roots[-group.exponents[:, own % n] % n]  # (K, codes)
     channels = [(f, q) for f, family in enumerate(families) for q in family.momenta]
     operators = MomentumOperators(
@@ -179,19 +184,22 @@ def _nothing(rows: int) -> Entries:
     )
 
 
-def _numbered(parts: Sequence[Entries], phases: int) -> tuple[NDArray[np.int64], list[NDArray[np.uint16]]]:
+def _numbered(parts: Sequence[Entries], values: int, phases: int) -> tuple[NDArray[np.int64], list[NDArray[np.uint16]]]:
     """The pairs value * phases + phase that occur, ascending, and of each entry of each part the number of its pair.
 
     Raises UnsupportedError: too many.
     """
-    pairs = [part.value.astype(np.int64) * phases + part.phase for part in parts]
-    found = np.flatnonzero(np.bincount(np.concatenate([*pairs, np.empty(0, dtype=np.int64)])))
+    occurs = np.zeros(values * phases, dtype=np.bool_)
+    for part in parts:
+        occurs[part.value * np.int64(phases) + part.phase] = True
+    found = np.flatnonzero(occurs)
     if len(found) > MOST_CODES:
         raise UnsupportedError(
             "`sampler.unravelling` = 'momentum' must meet at most "
             f"{MOST_CODES} different coefficients, but the model has {len(found)}; use 'local'"
         )
-    return found, [np.searchsorted(found, pair).astype(np.uint16) for pair in pairs]
+    number = (np.cumsum(occurs) - 1).astype(np.uint16)
+    return found, [number[part.value * np.int64(phases) + part.phase] for part in parts]
 
 
 def _bound(generator: Sequence[Entries], value: NDArray[np.complex128]) -> float:

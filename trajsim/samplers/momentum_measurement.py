@@ -20,7 +20,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from trajsim.kernel_cache import renew
-from trajsim.samplers.momentum import MomentumOperators, apply, sector_size, target_sector
+from trajsim.samplers.momentum import MomentumOperators, momentum_apply, momentum_size, momentum_target
 from trajsim.samplers.momentum_program import Program, Reads
 
 __all__ = ["measure"]
@@ -90,14 +90,14 @@ def _fill_gram(program: Program, sector: int, psi: Any, q: int) -> None:
     n = probes.exponents.shape[0]
     count = vectors.shape[0]
     for a in range(count):
-        norm = apply(probes, 1 + a * n + q, sector, psi, vectors[a], 1.0)
+        norm = momentum_apply(probes, 1 + a * n + q, sector, psi, vectors[a], 1.0, 0.0, True)
         gram[a, a] = norm
     for a in range(count):
-        to = target_sector(probes, 1 + a * n + q, sector)
+        to = momentum_target(probes, 1 + a * n + q, sector)
         for b in range(a):
             gram[a, b] = 0.0
-            if to >= 0 and target_sector(probes, 1 + b * n + q, sector) == to:
-                gram[a, b] = _overlap(vectors[a], vectors[b], sector_size(probes, to))
+            if to >= 0 and momentum_target(probes, 1 + b * n + q, sector) == to:
+                gram[a, b] = _overlap(vectors[a], vectors[b], momentum_size(probes, to))
             gram[b, a] = np.conj(gram[a, b])
 
 
@@ -130,8 +130,8 @@ def _measure_tilt(program: Program, sector: int, psi: Any, norm2: float, row: ND
     vector = program.vectors[0]
     spin = np.zeros(2 * orbits)
     for o in range(orbits):
-        apply(program.probes, 1 + o * n, sector, psi, vector, 1.0)
-        lowering = _overlap(psi, vector, sector_size(program.probes, sector)) / (np.sqrt(n) * norm2)
+        momentum_apply(program.probes, 1 + o * n, sector, psi, vector, 1.0, 0.0, False)
+        lowering = _overlap(psi, vector, momentum_size(program.probes, sector)) / (np.sqrt(n) * norm2)
         spin[o], spin[orbits + o] = lowering.real, -lowering.imag
     _add(program.tilt, spin, row)
 
@@ -144,7 +144,7 @@ def measure(
     """Write all observables of psi in the sector, |psi|^2 = norm2, into `row`; work, as long as psi, is overwritten."""
     row[:] = 0.0
     charge = sector // operators.exponents.shape[0]
-    size = sector_size(operators, sector)
+    size = momentum_size(operators, sector)
     _measure_z(program, operators.orbits.first[charge], size, psi, norm2, row)
     if program.axes.shape[0] > 0:
         _measure_pairs(program, sector, psi, norm2, row)
@@ -152,7 +152,7 @@ def measure(
         _measure_tilt(program, sector, psi, norm2, row)
     if program.energy_at >= 0:
         # <L^+ L> is real, so that the real part of <H_eff> is <H>
-        apply(operators, 0, sector, psi, work, 1.0)
+        momentum_apply(operators, 0, sector, psi, work, 1.0, 0.0, False)
         row[program.energy_at] = _overlap(psi, work, size).real / norm2
     if program.jumps_at >= 0:
         for f in range(jumps.shape[0]):

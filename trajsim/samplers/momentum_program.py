@@ -69,6 +69,12 @@ class Program(NamedTuple):
     gram: NDArray[np.complex128]
     found: NDArray[np.complex128]
 
+    @property
+    def memory_bytes(self) -> int:
+        """Of the tables, without the orbits that are the engine's."""
+        own = (*self, *self.probes, *self.probes.rows)
+        return sum(a.nbytes for a in own if isinstance(a, np.ndarray))
+
 
 @dataclass
 class _Weights:

@@ -27,6 +27,7 @@ __all__ = ["MOST_CODES", "Entries", "Rows", "multiply", "multiply_phased", "pack
 MOST_CODES = 2**14  # a code is stored as four times its number
 
 _CLASSES = 2  # of plain entries
+_NEIGHBOURHOOD = 2**12  # rows that are grouped: neighbours have neighbouring targets
 
 
 @dataclass
@@ -112,9 +113,10 @@ def pack(
 def _groups(part: Entries, kind: NDArray[np.int8]) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
     """Rows in the order of groups, the groups, and entries (rows, kinds) of every row."""
     counts = np.stack([_counts(part.start, kind, c) for c in range(_CLASSES + 1)], axis=1)
-    row = np.lexsort(counts.T[::-1])
-    found, rows = np.unique(counts[row], axis=0, return_counts=True)
-    return row, np.column_stack([rows, found]).astype(np.int64), counts
+    keys = np.column_stack([np.arange(len(counts)) // _NEIGHBOURHOOD, counts])
+    row = np.lexsort(keys.T[::-1])
+    found, rows = np.unique(keys[row], axis=0, return_counts=True)
+    return row, np.column_stack([rows, found[:, 1:]]).astype(np.int64), counts
 
 
 def spread(coefficients: NDArray[np.complex128]) -> NDArray[np.float64]:
@@ -181,8 +183,8 @@ def _interleave(
 
 
 @njit(cache=True)
-def multiply(rows: Rows, part: int, table: Any, x: Any, y: Any, factor: Any) -> float:
-    """y = factor O x for a part with diagonal; returns <y|y>. table: coefficients, spread, of the type of x."""
+def multiply(rows: Rows, part: int, table: Any, x: Any, y: Any, factor: Any, shift: Any) -> float:
+    """y = factor (O - shift) x for a part with diagonal; returns <y|y>. table: coefficients, spread, like x in type."""
     # bound outside the loops: taking an array out of the tuple counts a reference
     group, row, plain, target, code = rows.group, rows.row, rows.plain, rows.target, rows.code
     diagonal, value = rows.diagonal, rows.plain_value
@@ -191,13 +193,15 @@ def multiply(rows: Rows, part: int, table: Any, x: Any, y: Any, factor: Any) -> 
     for g in range(rows.first_group[part], rows.first_group[part + 1]):
         count, n_a, n_b, n = group[g]
         for _ in range(count // WIDTH):
-            total += plain_rows(x, y, factor, row, at, table, target, code, e, n, diagonal, value, plain, p, n_a, n_b)
+            total += plain_rows(
+                x, y, factor, shift, row, at, table, target, code, e, n, diagonal, value, plain, p, n_a, n_b
+            )
             at += WIDTH
             p += WIDTH * (n_a + n_b)
             e += WIDTH * n
         for _ in range(count % WIDTH):
             total += one_plain_row(
-                x, y, factor, row, at, table, target, code, e, n, diagonal, value, plain, p, n_a, n_b
+                x, y, factor, shift, row, at, table, target, code, e, n, diagonal, value, plain, p, n_a, n_b
             )
             at += 1
             p += n_a + n_b
