@@ -222,7 +222,7 @@ class CompiledQuantumJump:
         recorder = Recorder(self.model, self._observables, self.layout, len(self._times), count)
         row_bytes = 8 * self.layout.width * len(self._times)
         # several at once: entering the kernel takes as long as a unit of time of ten spins
-        alone = self.initial.random or recorder.jumps is not None or recorder.wants(len(self._times) - 1)
+        alone = self._fixed is None or recorder.jumps is not None or recorder.wants(len(self._times) - 1)
         together = 1 if alone else max(1, _ROWS_BYTES // max(row_bytes, 1))
         for index in range(first, first + count, together):
             number = min(together, first + count - index)
