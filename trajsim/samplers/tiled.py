@@ -145,7 +145,8 @@ class _Builder:
         possible = (left >= 0) & (left < len(self.class_first) - 1)
         lengths = np.where(possible, np.diff(self.class_first)[np.where(possible, left, 0)], 0)
         ends = np.cumsum(lengths, axis=1)
-        return np.where(lengths > 0, ends - lengths, -1), np.where(lengths > 0, left, 0), ends[:, -1]
+        tile_at, tile_class = np.where(lengths > 0, ends - lengths, -1), np.where(lengths > 0, left, 0)
+        return tile_at, tile_class, np.ascontiguousarray(ends[:, -1])  # other strides would be another kernel
 
     def _entries(
         self, operator: Sequence[LocalOperator], diagonal: NDArray[np.complex128] | None
