@@ -137,7 +137,7 @@ def test_other_versions(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
     run(store)
     about = read_attributes(store)
     write_group(store, {**about, "stream_version": 99})
-    with pytest.raises(StoreMismatchError, match="must have stream version 1 to be continued, but it has 99"):
+    with pytest.raises(StoreMismatchError, match="must have stream version 2 to be continued, but it has 99"):
         run(store)
     open_store(store)  # reading it is no problem
     write_group(store, {**about, "format_version": 99})
