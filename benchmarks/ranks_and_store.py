@@ -49,7 +49,7 @@ correlation = ["xx", "yy", "zz"]
 """
 
 # sites -> duration, trajectories, block: some ten to thirty seconds of work on one rank, in blocks of about a second
-WORK = {10: (16.0, 1024, 32), 12: (16.0, 288, 4), 14: (8.0, 128, 4), 16: (4.0, 48, 1), 18: (2.0, 16, 1)}
+WORK = {10: (16.0, 8192, 256), 12: (16.0, 2048, 64), 14: (8.0, 1024, 32), 16: (8.0, 192, 4), 18: (2.0, 64, 2)}
 
 
 def launcher() -> list[str]:
