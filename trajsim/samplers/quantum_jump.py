@@ -44,8 +44,9 @@ __all__ = ["CompiledQuantumJump", "QuantumJump"]
 
 LARGEST_DIMENSION = 2**28
 _SERIES_BYTES = 1 << 26  # that the vectors of a Taylor series may take before they are made fewer
-# amplitudes times products with H_eff per call of the kernel: a signal is seen after about a second
-_WORK_PER_CALL = 1 << 25
+# amplitudes times products with H_eff per call of the kernel, about 5 ms: between calls a signal is seen, and rank 0
+# answers the others, who wait for it where the network has no atomics of its own
+_WORK_PER_CALL = 1 << 21
 _LOGGED_JUMPS = 1024  # that the kernel keeps before it hands them over
 _ROWS_BYTES = 1 << 16  # of samples that wait to be added to the moments of a block
 
