@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 _HOME = {
     "attempt_all": "everything",
     "autocorrelation_time": "autocorrelations",
+    "available": "everything",
     "bimodality_coefficient": "distributions",
     "bimodality_index": "distributions",
     "binder_cumulant": "distributions",
@@ -24,11 +25,17 @@ _HOME = {
     "connected_correlation": "correlations",
     "correlation": "correlations",
     "correlation_length": "correlation_lengths",
+    "counting_distribution": "jump_statistics",
     "ensemble_mean": "means",
     "failures": "results",
+    "fano_factor": "jump_statistics",
+    "jump_rate": "jump_statistics",
+    "jump_record": "jump_records",
+    "kitagawa_ueda_squeezing": "squeezing",
     "order_parameter": "order_parameters",
     "plot": "plots",
     "reduce_all": "everything",
+    "relaxation_rate": "relaxation",
     "rows": "tables",
     "structure_factor": "structure_factors",
     "table": "tables",
@@ -36,11 +43,14 @@ _HOME = {
     "to_json": "tables",
     "to_netcdf": "tables",
     "to_pauli": "results",
+    "waiting_time_distribution": "jump_statistics",
+    "wineland_squeezing": "squeezing",
 }
 
 __all__ = [
     "attempt_all",
     "autocorrelation_time",
+    "available",
     "bimodality_coefficient",
     "bimodality_index",
     "binder_cumulant",
@@ -48,11 +58,17 @@ __all__ = [
     "connected_correlation",
     "correlation",
     "correlation_length",
+    "counting_distribution",
     "ensemble_mean",
     "failures",
+    "fano_factor",
+    "jump_rate",
+    "jump_record",
+    "kitagawa_ueda_squeezing",
     "order_parameter",
     "plot",
     "reduce_all",
+    "relaxation_rate",
     "rows",
     "structure_factor",
     "table",
@@ -60,6 +76,8 @@ __all__ = [
     "to_json",
     "to_netcdf",
     "to_pauli",
+    "waiting_time_distribution",
+    "wineland_squeezing",
 ]
 
 if TYPE_CHECKING:
@@ -67,11 +85,15 @@ if TYPE_CHECKING:
     from .correlation_lengths import correlation_length
     from .correlations import connected_correlation, correlation
     from .distributions import bimodality_coefficient, bimodality_index, binder_cumulant, collective_distribution
-    from .everything import attempt_all, reduce_all
+    from .everything import attempt_all, available, reduce_all
+    from .jump_records import jump_record
+    from .jump_statistics import counting_distribution, fano_factor, jump_rate, waiting_time_distribution
     from .means import ensemble_mean
     from .order_parameters import order_parameter
     from .plots import plot
+    from .relaxation import relaxation_rate
     from .results import failures, to_pauli
+    from .squeezing import kitagawa_ueda_squeezing, wineland_squeezing
     from .structure_factors import structure_factor
     from .tables import rows, table, to_csv, to_json, to_netcdf
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import xarray as xr
 
@@ -13,8 +14,13 @@ from .autocorrelations import autocorrelation_time
 from .correlation_lengths import correlation_length
 from .correlations import connected_correlation
 from .distributions import bimodality_coefficient, bimodality_index, binder_cumulant
+from .jump_records import has_records
+from .jump_statistics import REDUCERS as _OF_JUMPS
+from .jump_statistics import has_counts, waiting_time_distribution
 from .means import ensemble_mean
 from .order_parameters import order_parameter
+from .relaxation import relaxation_rate
+from .squeezing import has_second_moments, kitagawa_ueda_squeezing, wineland_squeezing
 from .structure_factors import structure_factor
 
 # result -> the observables one of which it needs, and how it is made
@@ -28,27 +34,50 @@ _DERIVED: dict[str, tuple[tuple[str, ...], Callable[[xr.Dataset], xr.Dataset]]] 
     "binder_cumulant": (("collective_moment", "collective_distribution"), binder_cumulant),
     "bimodality_index": (("collective_distribution",), bimodality_index),
 }
+_SQUEEZING = {"kitagawa_ueda_squeezing": kitagawa_ueda_squeezing, "wineland_squeezing": wineland_squeezing}
 
 
-def attempt_all(dataset: xr.Dataset) -> dict[str, xr.Dataset | InputError]:
-    """Every result whose observables were recorded, by name: the result, or the reason why it is refused.
+def available(dataset: xr.Dataset, window: tuple[float, float] | None = None) -> dict[str, Callable[[], xr.Dataset]]:
+    """Every result whose observables were recorded, by name, as a function that computes it or raises InputError.
 
-    Means come under the name of the observable, derived results under that of the reducer, and in the steady state
-    `autocorrelation_time_NAME` for every observable.
+    Means come under the name of the observable, derived results under that of the reducer; on a time grid there is
+    `relaxation_rate_NAME` for every observable that is a number or a vector, in the steady state
+    `autocorrelation_time_NAME` for every one. window: of time, for the relaxation rates; None fits the whole grid.
     Raises: InputError if `dataset` is no ensemble.
     """
     dataset = opened.check(dataset)
     names = opened.recorded(dataset)
-    results: dict[str, xr.Dataset | InputError] = {name: ensemble_mean(dataset, name) for name in names}
-    for key, (needs, reducer) in _DERIVED.items():
-        if any(name in names for name in needs):
-            try:
-                results[key] = reducer(dataset)
-            except InputError as refusal:
-                results[key] = refusal
+    found: dict[str, Callable[..., xr.Dataset]] = {name: partial(ensemble_mean, name=name) for name in names}
+    found |= {key: reducer for key, (needs, reducer) in _DERIVED.items() if any(name in names for name in needs)}
+    if has_second_moments(dataset):
+        found |= _SQUEEZING
+    if has_counts(dataset):
+        of_jumps = dict(_OF_JUMPS)
+        if has_records(dataset):
+            of_jumps["waiting_time_distribution"] = waiting_time_distribution
+        found |= of_jumps
+        if dataset.sizes["channel"] > 1:
+            found |= {f"{key}_total": partial(reducer, total=True) for key, reducer in of_jumps.items()}
     for name in names:
+        own = set(dataset[name].dims) - {"point", "block"}
+        if "time" in own and own <= {"time", "component"}:
+            found[f"relaxation_rate_{name}"] = partial(relaxation_rate, name=name, window=window)
         if steady.has_autocorrelation(dataset, name):
-            results[f"autocorrelation_time_{name}"] = autocorrelation_time(dataset, name)
+            found[f"autocorrelation_time_{name}"] = partial(autocorrelation_time, name=name)
+    return {key: partial(reducer, dataset) for key, reducer in found.items()}
+
+
+def attempt_all(dataset: xr.Dataset) -> dict[str, xr.Dataset | InputError]:
+    """Every result that is `available`, by name: the result, or the reason why it is refused.
+
+    Raises: InputError if `dataset` is no ensemble.
+    """
+    results: dict[str, xr.Dataset | InputError] = {}
+    for key, compute in available(dataset).items():
+        try:
+            results[key] = compute()
+        except InputError as refusal:
+            results[key] = refusal
     return results
 
 

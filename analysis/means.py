@@ -8,7 +8,7 @@ import xarray as xr
 from trajsim.statistics import standard_error
 
 from . import opened
-from .results import POOLED, assemble
+from .results import PAIRED, POOLED, assemble
 
 KINDS = {
     "correlation": "correlation",
@@ -26,6 +26,8 @@ def ensemble_mean(dataset: xr.Dataset, name: str) -> xr.Dataset:
     x_i is trajectory i at a time, or its time average in the steady state: one sample a trajectory, so that
     correlation in time is in the error. Moments are pooled from the blocks in block order.
 
+    Of an observable of pairs of trajectories (`purity`) x_i is that of pair i, n the number of pairs.
+
     name: an observable with dimensions D. Returns value, standard_error, lower, upper (95 % Student interval) with
     dimensions (point, [time], D), count and failed (point,), in the units of the observable; the error is NaN for
     one trajectory.
@@ -42,7 +44,7 @@ def ensemble_mean(dataset: xr.Dataset, name: str) -> xr.Dataset:
         value=mean,
         standard_error=standard_error(m2, wide),
         samples=count,
-        method=POOLED,
+        method=PAIRED if dataset[name].attrs.get("samples") == "pairs" else POOLED,
         units=dataset[name].attrs.get("units", "1"),
         long_name=dataset[name].attrs.get("long_name", name.replace("_", " ")),
         spin_operators=SPIN_OPERATORS.get(name, 0),

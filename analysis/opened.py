@@ -61,14 +61,15 @@ def dimensions(dataset: xr.Dataset, name: str) -> list[str]:
 
 
 def pooled(dataset: xr.Dataset, name: str) -> tuple[Array, Array, NDArray[np.int64]]:
-    """Mean and sum of squared deviations over trajectories, (point, [time], ...), and trajectories, (point,)."""
+    """Mean and sum of squared deviations over trajectories (or pairs), (point, [time], ...), and how many, (point,)."""
     mean, m2 = (dataset[n].transpose("point", "block", ...).values for n in (name, f"{name}_m2"))
-    return pool(mean, m2, counts(dataset), axis=1)
+    return pool(mean, m2, counts(dataset, name), axis=1)
 
 
-def counts(dataset: xr.Dataset) -> NDArray[np.int64]:
-    """Trajectories in each block, (point, block); 0 where a block is missing."""
-    return _whole(dataset["count"].transpose("point", "block"))
+def counts(dataset: xr.Dataset, name: str | None = None) -> NDArray[np.int64]:
+    """Trajectories in each block, (point, block); 0 where a block is missing. Of observables of pairs, the pairs."""
+    pairs = name is not None and dataset[name].attrs.get("samples") == "pairs"
+    return _whole(dataset["pair_count" if pairs else "count"].transpose("point", "block"))
 
 
 def _whole(array: xr.DataArray) -> NDArray[np.int64]:
@@ -88,7 +89,7 @@ def failed(dataset: xr.Dataset) -> NDArray[np.int64]:
 
 def blocks(dataset: xr.Dataset, names: Sequence[str], point: int) -> tuple[list[Array], Array]:
     """Means of the blocks that exist at a point, (blocks, [time], ...) for each name, and their trajectory counts."""
-    count = counts(dataset)[point]
+    count = counts(dataset, names[0])[point]
     there = np.flatnonzero(count > 0)
     arrays = [dataset[name].isel(point=point, block=there) for name in names]
     return [np.asarray(a.transpose("block", ...).values, float) for a in arrays], count[there].astype(float)
@@ -107,21 +108,38 @@ def jackknife_points(
     Returns (estimate (point, ...), standard error (point, ...), blocks (point,)). A point without blocks is NaN.
     Raises: InputError naming the point where there are fewer than 20 blocks.
     """
+    return jackknife_blocks(
+        dataset.sizes["point"], lambda p: blocks(dataset, names, p), function, correct_bias=correct_bias
+    )
+
+
+def jackknife_blocks(
+    points: int,
+    values_of: Callable[[int], tuple[Sequence[Array], Array]],
+    function: Callable[[int], Callable[..., Any]],
+    *,
+    correct_bias: bool = True,
+) -> tuple[Array, Array, NDArray[np.int64]]:
+    """As `jackknife_points`, of any values that blocks have.
+
+    values_of: point -> arrays (blocks, ...) and the weights of the blocks, (blocks,).
+    """
     estimates: list[Array | None] = []
     errors: list[Array | None] = []
-    number = (counts(dataset) > 0).sum(axis=1)
-    for point, n in enumerate(number):
-        if n == 0:
+    number = np.zeros(points, dtype=np.int64)
+    for point in range(points):
+        values, weights = values_of(point)
+        number[point] = len(weights)
+        if len(weights) == 0:
             estimates.append(None)
             errors.append(None)
             continue
-        values, weights = blocks(dataset, names, point)
         try:
             estimate, error = jackknife(function(point), *values, weights=weights, correct_bias=correct_bias)
         except UnsupportedError:
             raise
         except InputError as refusal:
-            raise InputError(f"{refusal} (point {point})" if len(number) > 1 else str(refusal)) from None
+            raise InputError(f"{refusal} (point {point})" if points > 1 else str(refusal)) from None
         estimates.append(estimate)
         errors.append(error)
     found = next((e for e in estimates if e is not None), None)

@@ -85,6 +85,16 @@ def plot_distribution(result: xr.Dataset) -> Figure:
     return _figure(result, "m", panel="component")
 
 
+def plot_counting_distribution(result: xr.Dataset) -> Figure:
+    """P(n) against the number n of jumps, one panel for each family."""
+    return _figure(result, "n", panel="channel" if "channel" in result.dims else None)
+
+
+def plot_waiting_time_distribution(result: xr.Dataset) -> Figure:
+    """The density against the waiting time, one line for each family."""
+    return _figure(result, "waiting_time", zero=True)
+
+
 def plot_number(result: xr.Dataset) -> Figure:
     """A number for each point: against time, else the swept parameter, else the labels."""
     return _figure(result, _free(result))
@@ -98,6 +108,43 @@ def plot_autocorrelation_time(result: xr.Dataset) -> Figure:
     return _figure(result, own[0] if own else _free(result))
 
 
+def plot_relaxation_rate(result: xr.Dataset) -> Figure:
+    """The means of the window with their errors, and the fitted curves, against time."""
+    figure, (axes,) = _panels(1)
+    about = {"units": result.attrs["observable_units"], "long_name": result.attrs["observable"]}
+    shape = result.drop_vars(["lower", "upper"])
+    data = shape.assign(value=shape["data"].assign_attrs(about), standard_error=shape["data_standard_error"])
+    curves = _lines(data.assign(standard_error=shape["fit"]), "time")
+    for number, ((name, t, y, error), (*_, fit)) in enumerate(zip(_lines(data, "time"), curves, strict=True)):
+        drawn = axes.errorbar(
+            t, y, error, label=name or None, marker=MARKERS[number % len(MARKERS)], markersize=3, linestyle="none"
+        )
+        axes.plot(t, fit, color=drawn.lines[0].get_color(), linewidth=1)
+    if axes.get_legend_handles_labels()[0]:
+        axes.legend(fontsize="small")
+    axes.set(xlabel=_x_label(result, "time"), ylabel=_value_label(data))
+    return _finish(figure, result)
+
+
+def plot_two_time_correlation(result: xr.Dataset) -> Figure:
+    """Real part (filled) and imaginary part (open symbols) against tau, one colour for each time t."""
+    figure, (axes,) = _panels(1)
+    times = result["time"].values if "time" in result.dims else [None]
+    for number, t in enumerate(times[:LINES]):
+        line = result if t is None else result.sel(time=t)
+        words, colour = "" if t is None else f", t = {_text(t)}", f"C{number % 10}"
+        value, tau = line["value"].values, line["tau"].values
+        errors = line["standard_error"].values, line["imaginary_standard_error"].values
+        parts = (("real", value.real, errors[0], colour), ("imaginary", value.imag, errors[1], "none"))
+        for name, y, error, face in parts:
+            style: dict[str, Any] = {"marker": "o", "markersize": 4, "linewidth": 1, "capsize": 2, "color": colour}
+            axes.errorbar(tau, y, error, label=name + words, markerfacecolor=face, **style)
+    axes.axhline(0.0, color="0.6", linewidth=0.8, zorder=0)
+    axes.legend(fontsize="small")
+    axes.set(xlabel=_x_label(result, "tau"), ylabel=_value_label(result))
+    return _finish(figure, result)
+
+
 _PLOTS: dict[str, Callable[[xr.Dataset], Figure]] = {
     "mean": plot_mean,
     "correlation": plot_correlation,
@@ -106,11 +153,19 @@ _PLOTS: dict[str, Callable[[xr.Dataset], Figure]] = {
     "connected_pair_correlation": plot_pair_correlation,
     "structure_factor": plot_structure_factor,
     "distribution": plot_distribution,
+    "jump_rate": plot_number,
+    "fano_factor": plot_number,
+    "counting_distribution": plot_counting_distribution,
+    "waiting_time_distribution": plot_waiting_time_distribution,
     "correlation_length": plot_number,
+    "kitagawa_ueda_squeezing": plot_number,
     "order_parameter": plot_number,
     "bimodality_coefficient": plot_number,
     "bimodality_index": plot_number,
     "binder_cumulant": plot_number,
+    "relaxation_rate": plot_relaxation_rate,
+    "two_time_correlation": plot_two_time_correlation,
+    "wineland_squeezing": plot_number,
     "autocorrelation_time": plot_autocorrelation_time,
 }
 
@@ -245,7 +300,7 @@ def _value_label(result: xr.Dataset) -> str:
     about = result["value"].attrs
     units = about.get("units", "1")
     name = str(about.get("long_name", result.attrs["kind"]))
-    if result.attrs.get("pauli") and (result.attrs.get("spin_operators") or "order" in result.dims):
+    if result.attrs.get("pauli") and (result.attrs.get("spin_operators") or {"order", "moment"} & set(result.dims)):
         name += " (Pauli matrices)"
     elif units != "1":
         name += " [" + units.replace(" ", "\N{NO-BREAK SPACE}") + "]"

@@ -18,8 +18,9 @@ Array = NDArray[np.float64]
 
 JACKKNIFE = "jackknife over blocks"
 POOLED = "variance over trajectories"
+PAIRED = "variance over pairs of trajectories"
 
-_KEPT = (*steady.KEYS, "campaign", "seed", "model", "model_hash", "trajsim_version", "spin")
+_KEPT = (*steady.KEYS, "campaign", "seed", "model", "model_hash", "trajsim_version", "spin", "total_spin")
 
 _POINT_TEXTS = ("point", "lattice", "model", "model_hash")
 
@@ -111,6 +112,8 @@ def to_pauli(result: xr.Dataset) -> xr.Dataset:
     power: Any = result.attrs.get("spin_operators", 0)
     if "order" in result.dims:
         power = result["order"]
+    elif "moment" in result.dims:
+        power = xr.DataArray([len(str(label)) for label in result["moment"].values], dims="moment")
     scaled = result.copy()
     for name in ("value", "standard_error", "lower", "upper", "imaginary", "imaginary_standard_error"):
         if name in result and np.any(power):

@@ -76,6 +76,12 @@ def spacing(dataset: xr.Dataset) -> Array:
     return np.array([float(opened.property_at(dataset, "sample_every", p)) for p in points])
 
 
+def durations(dataset: xr.Dataset) -> Array:
+    """`duration` at each point, (point,)."""
+    points = range(dataset.sizes["point"])
+    return np.array([float(opened.property_at(dataset, "duration", p)) for p in points])
+
+
 def statement(dataset: xr.Dataset, names: Sequence[str]) -> str:
     """One sentence on the steady-state average behind a result; empty for a time grid."""
     if not is_steady(dataset):

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
-from .results import POOLED, failures, swept_parameters
+from .results import PAIRED, POOLED, failures, swept_parameters
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -38,7 +38,7 @@ def rows(result: xr.Dataset) -> list[Row]:
         at = dict(zip(dims, position, strict=True))
         row = {name: _plain(coord.values[tuple(at[str(d)] for d in coord.dims)]) for name, coord in columns.items()}
         row |= {name: _plain(a.values[tuple(at[str(d)] for d in a.dims)]) for name, a in arrays.items()}
-        absent = result.attrs["method"] == POOLED and row["count"] > 0 and math.isnan(row["value"])
+        absent = result.attrs["method"] in (POOLED, PAIRED) and row["count"] > 0 and math.isnan(row["value"])
         if not absent:
             table.append(row)
     return table
@@ -75,13 +75,14 @@ def to_csv(result: xr.Dataset) -> str:
 
 
 def to_json(results: Mapping[str, xr.Dataset]) -> str:
-    """Results as JSON: name -> {kind, units, method, statement, failures, rows}; NaN is null."""
+    """Results as JSON: name -> {kind, units, method, statement, warning, failures, rows}; NaN is null."""
     data = {
         name: {
             "kind": result.attrs["kind"],
             "units": result["value"].attrs.get("units", "1"),
             "method": result.attrs["method"],
             "statement": result.attrs.get("statement", ""),
+            "warning": result.attrs.get("warning", ""),
             "failures": failures(result),
             "rows": [{k: _finite(v) for k, v in row.items()} for row in rows(result)],
         }
@@ -102,12 +103,13 @@ def to_netcdf(results: Mapping[str, xr.Dataset], path: str | Path) -> None:
 
 
 def notes(result: xr.Dataset) -> list[str]:
-    """What a reader must know of a result: name and units, how the error was made, steady state, failures."""
+    """What a reader must know of a result: name and units, how the error was made, steady state, warning, failures."""
     value = result["value"]
     lines = [
         f"{value.attrs.get('long_name', result.attrs['kind'])} [{value.attrs.get('units', '1')}]",
         f"error: {result.attrs['method']}; 95 % interval lower ... upper",
         result.attrs.get("statement", ""),
+        result.attrs.get("warning", ""),
         failures(result),
     ]
     return [line for line in lines if line]

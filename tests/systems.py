@@ -112,6 +112,10 @@ def observable_matrices(model: SpinModel, observable: record.Observable) -> Matr
         case record.CollectiveMoments(components=axes):
             totals = [sum(spins[a, i] for i in range(n)) for a in axes]
             found = [np.linalg.matrix_power(total, order) for total in totals for order in (1, 2, 3, 4)]
+        case record.CollectiveCovariance():
+            totals = {a: sum(spins[a, i] for i in range(n)) for a in "xyz"}
+            labels = record.COVARIANCE_MOMENTS
+            found = [_symmetric(reduce(np.matmul, [totals[a] for a in label])) for label in labels]
         case record.CollectiveDistribution(components=axes):
             found = [p for a in axes for p in _projectors(sum(spins[a, i] for i in range(n)), sum(model.spins))]
         case record.Energy():

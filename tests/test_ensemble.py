@@ -55,7 +55,7 @@ def test_a_time_grid():
         assert data[name].dtype == np.float64
     assert dict(data.sizes) == {
         "point": 1, "block": 2, "time": 3, "component": 3, "site": 4, "pair": 1, "displacement": 4, "other_site": 4,
-        "order": 4, "m": 5, "channel": 2, "code": 1, "axis": 1,
+        "order": 4, "m": 5, "channel": 2, "code": 1, "axis": 1, "trajectory": 3,
     }  # fmt: skip
     assert data["time"].values.tolist() == [0.5, 1.0, 2.0]
     assert data["channel"].values.tolist() == ["decay", "dephasing"]

@@ -18,6 +18,7 @@ _HOME = {
     "TrajsimError": "errors",
     "open": "campaign.store",
     "sample": "ensemble",
+    "two_time_correlation": "two_time",
 }
 _MODULES = (
     "analysis",
@@ -28,6 +29,7 @@ _MODULES = (
     "model",
     "observables",
     "operators",
+    "records",
     "terms",
 )
 
@@ -38,6 +40,7 @@ __all__ = [  # noqa: RUF022 - classes and functions first, then modules
     "TrajsimError",
     "open",
     "sample",
+    "two_time_correlation",
     "analysis",
     "catalog",
     "errors",
@@ -47,6 +50,7 @@ __all__ = [  # noqa: RUF022 - classes and functions first, then modules
     "model",
     "observables",
     "operators",
+    "records",
     "terms",
 ]
 
@@ -57,6 +61,7 @@ if TYPE_CHECKING:
     from trajsim.lattice import Lattice
     from trajsim.model import SpinModel
     from trajsim.samplers.quantum_jump import QuantumJump
+    from trajsim.two_time import two_time_correlation
 
 
 def __getattr__(name: str) -> Any:

@@ -6,7 +6,7 @@ travels as JSON with the store, so that a reader needs neither the model nor the
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
@@ -55,6 +55,9 @@ class Layout:
     steady: burn_in, duration, sample_every of a steady-state average, else None.
     channels: labels of the families of jumps that are counted.
     levels: number of log2 lengths for which batch means are kept (0 on a time grid).
+    pair_fields: observables of pairs of trajectories, in rows of their own.
+    jump_channels: (label, family) of every channel where each jump is recorded, else None.
+    final_state: (basis states, type of a number) where the last state of each trajectory is kept, else None.
     """
 
     fields: tuple[Field, ...]
@@ -62,11 +65,19 @@ class Layout:
     steady: dict[str, float] | None
     channels: tuple[str, ...]
     levels: int
+    pair_fields: tuple[Field, ...] = ()
+    jump_channels: tuple[tuple[str, str], ...] | None = None
+    final_state: tuple[int, str] | None = None
 
     @property
     def width(self) -> int:
         """Length of a row."""
         return sum(piece.size for piece in self.fields)
+
+    @property
+    def pair_width(self) -> int:
+        """Length of the row of a pair of trajectories."""
+        return sum(piece.size for piece in self.pair_fields)
 
     @property
     def rows(self) -> int:
@@ -82,42 +93,60 @@ class Layout:
 
     def to_json(self) -> dict[str, Any]:
         """As JSON-ready data."""
-        return {
-            "fields": [
-                {
-                    "name": f.name,
-                    "dims": list(f.dims),
-                    "coords": f.coords,
-                    "units": f.units,
-                    "description": f.description,
-                    "offset": f.offset,
-                    "auxiliary": {k: [list(dims), values] for k, (dims, values) in f.auxiliary.items()},
-                }
-                for f in self.fields
-            ],
+        data: dict[str, Any] = {
+            "fields": [_field_to_json(f) for f in self.fields],
             "times": None if self.times is None else list(self.times),
             "steady": self.steady,
             "channels": list(self.channels),
             "levels": self.levels,
         }
+        if self.pair_fields:
+            data["pair_fields"] = [_field_to_json(f) for f in self.pair_fields]
+        if self.jump_channels is not None:
+            data["jump_channels"] = [list(channel) for channel in self.jump_channels]
+        if self.final_state is not None:
+            data["final_state"] = list(self.final_state)
+        return data
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Layout:
         """Inverse of `to_json`."""
-        fields = tuple(
-            Field(
-                name=f["name"],
-                dims=tuple(f["dims"]),
-                coords=f["coords"],
-                units=f["units"],
-                description=f["description"],
-                offset=f["offset"],
-                auxiliary={k: (tuple(dims), values) for k, (dims, values) in f["auxiliary"].items()},
-            )
-            for f in data["fields"]
-        )
         times = None if data["times"] is None else tuple(data["times"])
-        return cls(fields, times, data["steady"], tuple(data["channels"]), data["levels"])
+        jumps, final = data.get("jump_channels"), data.get("final_state")
+        return cls(
+            fields=tuple(_field_from_json(f) for f in data["fields"]),
+            times=times,
+            steady=data["steady"],
+            channels=tuple(data["channels"]),
+            levels=data["levels"],
+            pair_fields=tuple(_field_from_json(f) for f in data.get("pair_fields", ())),
+            jump_channels=None if jumps is None else tuple((label, family) for label, family in jumps),
+            final_state=None if final is None else (int(final[0]), str(final[1])),
+        )
+
+
+def _field_to_json(f: Field) -> dict[str, Any]:
+    return {
+        "name": f.name,
+        "dims": list(f.dims),
+        "coords": f.coords,
+        "units": f.units,
+        "description": f.description,
+        "offset": f.offset,
+        "auxiliary": {k: [list(dims), values] for k, (dims, values) in f.auxiliary.items()},
+    }
+
+
+def _field_from_json(f: dict[str, Any]) -> Field:
+    return Field(
+        name=f["name"],
+        dims=tuple(f["dims"]),
+        coords=f["coords"],
+        units=f["units"],
+        description=f["description"],
+        offset=f["offset"],
+        auxiliary={k: (tuple(dims), values) for k, (dims, values) in f["auxiliary"].items()},
+    )
 
 
 @dataclass(frozen=True)
@@ -126,10 +155,16 @@ class BlockData:
 
     mean (T, n): mean over the trajectories whose status is 0; m2 (T, n): sum of squared deviations from it
     (T = 1 in the steady state, where a trajectory's time average is the sample).
-    count: number of trajectories in the mean. status (B,) int8. jumps (B, C) int64: recorded jumps by channel.
+    count: number of trajectories in the mean. status (B,) int8. jumps (B, C) int64: recorded jumps by family.
     batch_m2 (L, n), batch_count (L,): steady state only; over all batches of 2^l consecutive samples, the sum of
     squared deviations of batch means from the block's grand mean, and the number of batches.
-    raw (B, T, n): every trajectory's rows, NaN for failed ones; None unless asked for.
+
+    The others are None unless asked for. raw (B, T, n): every trajectory's rows, NaN for failed ones.
+    pair_mean, pair_m2 (T, p): moments over the pairs of trajectories (0, 1), (2, 3), ... of the block of which neither
+    failed; pair_count: their number.
+    jump_time (J,), jump_channel (J,) int32, jump_offset (B + 1,) int64: jumps of trajectory i, in the order of time,
+    are those from jump_offset[i] up to jump_offset[i + 1]; of a failed one, those until it failed.
+    final_state (B, D), complex: normalised states at the last sample time, NaN for failed trajectories.
     """
 
     mean: NDArray[np.float64]
@@ -139,34 +174,83 @@ class BlockData:
     batch_m2: NDArray[np.float64]
     batch_count: NDArray[np.int64]
     raw: NDArray[np.float64] | None = None
+    pair_mean: NDArray[np.float64] | None = None
+    pair_m2: NDArray[np.float64] | None = None
+    jump_time: NDArray[np.float64] | None = None
+    jump_channel: NDArray[np.int32] | None = None
+    jump_offset: NDArray[np.int64] | None = None
+    final_state: NDArray[np.complexfloating[Any, Any]] | None = None
 
     @property
     def count(self) -> int:
         """Trajectories that entered the mean."""
         return int(np.count_nonzero(self.status == 0))
 
+    @property
+    def pair_count(self) -> int:
+        """Pairs that entered the pair mean."""
+        good = self.status[: len(self.status) // 2 * 2].reshape(-1, 2) == 0
+        return int(np.count_nonzero(good.all(axis=1)))
+
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Name -> array, as the store writes them; empty ones are left out."""
-        named: dict[str, NDArray[Any] | None] = {
-            "mean": self.mean,
-            "m2": self.m2,
-            "status": self.status,
-            "jumps": self.jumps,
-            "batch_m2": self.batch_m2,
-            "batch_count": self.batch_count,
-            "raw": self.raw,
-        }
+        named = {piece.name: getattr(self, piece.name) for piece in fields(self)}
         return {name: array for name, array in named.items() if array is not None and array.size > 0}
 
     @classmethod
     def from_arrays(cls, layout: Layout, arrays: dict[str, NDArray[Any]]) -> BlockData:
         """Inverse of `arrays`."""
         size = arrays["status"].shape[0]
-        empty = {
+        empty: dict[str, NDArray[Any]] = {
             "mean": np.empty((layout.rows, layout.width)),
             "m2": np.empty((layout.rows, layout.width)),
             "jumps": np.empty((size, len(layout.channels)), dtype=np.int64),
             "batch_m2": np.empty((layout.levels, layout.width)),
             "batch_count": np.empty(layout.levels, dtype=np.int64),
         }
+        if "jump_offset" in arrays:
+            empty |= {"jump_time": np.empty(0), "jump_channel": np.empty(0, dtype=np.int32)}
         return cls(**{**empty, **arrays})
+
+    def faults(self, layout: Layout) -> list[str]:
+        """What does not fit the layout or itself, in words; an empty list means that all is well."""
+        size, rows = len(self.status), (layout.rows, layout.width)
+        shapes: dict[str, tuple[int, ...]] = {
+            "mean": rows,
+            "m2": rows,
+            "jumps": (size, len(layout.channels)),
+            "batch_m2": (layout.levels, layout.width),
+            "batch_count": (layout.levels,),
+            "raw": (size, *rows),
+            "pair_mean": (layout.rows, layout.pair_width),
+            "pair_m2": (layout.rows, layout.pair_width),
+            "jump_offset": (size + 1,),
+            "final_state": (size, layout.final_state[0] if layout.final_state else 0),
+        }
+        found = []
+        for name, shape in shapes.items():
+            array = getattr(self, name)
+            if array is not None and array.shape != shape:
+                found.append(f"`{name}` has the shape {array.shape}, but {shape} is expected")
+        if self.jump_offset is not None and not found:
+            found += self._faults_of_jumps(layout)
+        return found
+
+    def _faults_of_jumps(self, layout: Layout) -> list[str]:
+        offset, time, channel = self.jump_offset, self.jump_time, self.jump_channel
+        assert offset is not None
+        assert time is not None
+        assert channel is not None
+        channels = layout.jump_channels or ()
+        if offset[0] != 0 or np.any(np.diff(offset) < 0) or not offset[-1] == len(time) == len(channel):
+            return ["`jump_offset` does not divide the recorded jumps"]
+        if len(channel) and not 0 <= channel.min() <= channel.max() < len(channels):
+            return ["`jump_channel` names a channel that does not exist"]
+        inner = np.setdiff1d(np.arange(1, len(time)), offset)
+        if np.any(time[inner] < time[inner - 1]):
+            return ["`jump_time` is not in the order of time"]
+        family = np.array([layout.channels.index(name) for _, name in channels], dtype=np.int64)
+        counted = np.zeros_like(self.jumps)
+        owner = np.repeat(np.arange(len(offset) - 1), np.diff(offset))
+        np.add.at(counted, (owner, family[channel]), 1)
+        return [] if np.array_equal(counted, self.jumps) else ["the recorded jumps are not those that were counted"]

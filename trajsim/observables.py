@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from trajsim.model import SpinModel
 
 __all__ = [
+    "CollectiveCovariance",
     "CollectiveDistribution",
     "CollectiveMoments",
     "Correlation",
@@ -40,6 +41,7 @@ __all__ = [
 AXES = ("x", "y", "z")
 PAIRS = tuple(a + b for a in AXES for b in AXES)
 ORDERS = (1, 2, 3, 4)
+COVARIANCE_MOMENTS = ("x", "y", "z", "xx", "xy", "xz", "yy", "yz", "zz")
 
 
 def _choice(key: str, given: Any, allowed: Sequence[str]) -> tuple[str, ...]:
@@ -189,6 +191,24 @@ class CollectiveMoments(Observable):
 
 
 @dataclass(frozen=True)
+class CollectiveCovariance(Observable):
+    r"""<J_a> and <(J_a J_b + J_b J_a)/2> for a <= b, J_a = \sum_i S^a_i, raw (not connected); dims (moment,).
+
+    moment: x, y, z, xx, xy, xz, yy, yz, zz; units hbar to the number of letters. The covariance matrix of the
+    collective spin, which spin squeezing is read from, is made of their ensemble means: that of one trajectory is not
+    linear in rho.
+    """
+
+    name: ClassVar[str] = "collective_covariance"
+
+    def field(self, model: SpinModel) -> Field:
+        """See `Observable.field`."""
+        _need_spins(model, self.name)
+        coords: dict[str, list[Any]] = {"moment": list(COVARIANCE_MOMENTS)}
+        return Field(self.name, ("moment",), coords, "hbar^letters", "first and second moments of the collective spin")
+
+
+@dataclass(frozen=True)
 class CollectiveDistribution(Observable):
     r"""P(M_a = m), M_a = \sum_i S^a_i: probability of each outcome of a collective measurement; dims (component, m)."""
 
@@ -305,11 +325,13 @@ OBSERVABLES: dict[str, Callable[..., Observable]] = {
 _SWITCHES = ("energy", "jump_counts")
 # variables, coordinates and attributes of an opened ensemble
 _TAKEN = (
-    "axis", "batch_count", "block", "burn_in", "campaign", "channel", "code", "component", "count", "decay_modes",
-    "displacement", "displacement_vector", "distance", "duration", "format_version", "jumps", "lattice", "level",
-    "m", "model", "model_hash", "n_sites", "operators", "order", "other_site", "pair", "pairs", "point",
-    "sample_every", "seed", "site", "spin", "status", "stream_version", "time", "trajectory", "trajsim_version",
-    "units",
+    "axis", "basis", "batch_count", "block", "burn_in", "campaign", "channel", "code", "collective_covariance",
+    "component", "count", "decay_modes", "displacement", "displacement_vector", "distance", "duration", "edge",
+    "entanglement_entropy", "final_state", "final_states", "format_version", "jump", "jump_channel",
+    "jump_channel_label", "jump_family", "jump_number", "jump_offset", "jump_records", "jump_time", "jumps",
+    "lattice", "level", "m", "model", "model_hash", "moment", "n_sites", "operators", "order", "other_site", "pair",
+    "pair_count", "pairs", "point", "purity", "sample_every", "seed", "site", "spin", "status", "stream_version",
+    "time", "total_spin", "trajectory", "trajectory_jumps", "trajectory_status", "trajsim_version", "units",
 )  # fmt: skip
 _SUFFIXES = ("_m2", "_raw")
 
@@ -320,32 +342,46 @@ def families(model: SpinModel) -> tuple[str, ...]:
 
 
 def layout(model: SpinModel, observables: Sequence[Observable], grid: Grid) -> Layout:
-    """Where each observable lies in a row. Raises InputError for an empty or doubled list."""
+    """Where each observable lies in a row, and what is kept besides. Raises InputError for an empty or doubled list."""
+    from trajsim.records import FinalStates, JumpRecords, Purity, Record, channel_labels
+
     if isinstance(observables, Observable) or not all(isinstance(o, Observable) for o in observables):
         raise InputError(f"`observables` must be a list of observables, but {observables!r} was given")
     if not observables:
         raise InputError("`observables` must hold at least one observable, but it is empty")
+    names = [observable.name for observable in observables]
+    if doubled := [name for number, name in enumerate(names) if name in names[:number]]:
+        raise InputError(f"`observables` must name each observable once, but `{doubled[0]}` is there twice")
+    final = next((o for o in observables if isinstance(o, FinalStates)), None)
+    return Layout(
+        fields=_side_by_side(model, [o for o in observables if not isinstance(o, Record)]),
+        times=None if grid.averaged else tuple(float(t) for t in grid.sample_times),
+        steady=grid.to_spec() if grid.averaged else None,
+        channels=families(model),
+        levels=int(np.log2(len(grid.sample_times))) + 1 if grid.averaged else 0,
+        pair_fields=_side_by_side(model, [o for o in observables if isinstance(o, Purity)]),
+        jump_channels=channel_labels(model) if any(isinstance(o, JumpRecords) for o in observables) else None,
+        final_state=None if final is None else (model.hilbert_dimension, final.dtype),
+    )
+
+
+def _side_by_side(model: SpinModel, observables: Iterable[Observable]) -> tuple[Field, ...]:
     fields: list[Field] = []
     offset = 0
     for observable in observables:
-        field = replace(observable.field(model), offset=offset)
-        if any(field.name == other.name for other in fields):
-            raise InputError(f"`observables` must name each observable once, but `{field.name}` is there twice")
-        fields.append(field)
-        offset += field.size
-    times = None if grid.averaged else tuple(float(t) for t in grid.sample_times)
-    levels = int(np.log2(len(grid.sample_times))) + 1 if grid.averaged else 0
-    steady = grid.to_spec() if grid.averaged else None
-    return Layout(tuple(fields), times, steady, families(model), levels)
+        fields.append(replace(observable.field(model), offset=offset))
+        offset += fields[-1].size
+    return tuple(fields)
 
 
 def from_spec(record: Mapping[str, Any], model: SpinModel) -> tuple[Observable, ...]:
     """Observables from the section [record]: name = list of components, `energy = true`, `jump_counts = true`,
-    and [record.operators] with a list of terms for each name.
+    [record.operators] with a list of terms for each name, and what is kept besides (see `trajsim.records`).
 
     Raises: InputError naming the key.
     """
     from trajsim.model_spec import parse_terms
+    from trajsim.records import RECORDS, Record, from_value
 
     observables: list[Observable] = []
     for key, value in record.items():
@@ -367,10 +403,13 @@ def from_spec(record: Mapping[str, Any], model: SpinModel) -> tuple[Observable, 
                 observables.append(OBSERVABLES[key](tuple(value)))
             except InputError as error:
                 raise InputError(str(error).replace(f"`{key}`", f"`{where}`", 1)) from None
+        elif key in RECORDS:
+            kept = from_value(key, value)
+            observables += [] if kept is None else [kept]
         else:
-            raise InputError(
-                f"`{where}` must be one of {', '.join((*OBSERVABLES, 'operators'))}, but it is an unknown key"
-            )
+            allowed = ", ".join((*OBSERVABLES, "operators", *RECORDS))
+            raise InputError(f"`{where}` must be one of {allowed}, but it is an unknown key")
     for observable in observables:
-        observable.field(model)
+        if not isinstance(observable, Record):
+            observable.field(model)
     return tuple(observables)

@@ -32,7 +32,7 @@ __all__ = [
     "uniform",
 ]
 
-STREAM_VERSION: Final = 1
+STREAM_VERSION: Final = 2
 
 # Purposes: independent streams of one trajectory.
 JUMPS: Final = 0

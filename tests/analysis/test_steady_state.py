@@ -33,6 +33,35 @@ def test_effective_samples(synthetic: SimpleNamespace) -> None:
     exact = 60 * 1000 / ((1 + 0.6) / (1 - 0.6))
     assert abs(result["effective_samples"].item() / exact - 1) < Z * np.sqrt(2 / 59)
 
+    assert abs(result["samples_from_tau"].item() / exact - 1) < 0.1
+    assert result["effective_samples_standard_error"].item() == pytest.approx(
+        result["effective_samples"].item() * np.sqrt(2 / 59)
+    )
+    assert result.attrs["warning"] == ""
+
+
+def test_a_time_that_does_not_level_off_is_warned_of(synthetic: SimpleNamespace) -> None:
+    dataset = synthetic.series(200, 64, 0.98, np.random.default_rng(6), sample_every=1.0)
+    result = analysis.autocorrelation_time(dataset, "magnetisation")
+    assert not result["converged"].item()
+    text = result.attrs["warning"]
+    assert text.startswith("WARNING: 1 of 1 times do not level off within the duration and are lower bounds")
+    assert text in analysis.to_csv(result)
+    assert text in analysis.to_json({"tau": result})
+
+
+def test_trajectories_in_several_steady_states_are_warned_of(synthetic: SimpleNamespace) -> None:
+    # white noise, and a small offset of each trajectory: no batch of one trajectory is long enough to show it, ...
+    rng = np.random.default_rng(9)
+    x = rng.normal(size=(100, 256, 1)) + 0.2 * rng.normal(size=(100, 1, 1))
+    recorded = {"magnetisation": (("component",), {"component": ["z"]}, "1", x)}
+    steady = {"burn_in": 20.0, "duration": 256.0, "sample_every": 1.0}
+    result = analysis.autocorrelation_time(synthetic.one(synthetic.build(recorded, steady=steady)), "magnetisation")
+    # ... but the scatter of the time averages does
+    assert result["converged"].item()
+    assert result["effective_samples"].item() < 0.2 * result["samples_from_tau"].item()
+    assert "the trajectories differ by more than the autocorrelation time explains" in result.attrs["warning"]
+
 
 def test_error_bars_do_not_need_the_time(synthetic: SimpleNamespace) -> None:
     rng, hits = np.random.default_rng(3), []

@@ -31,6 +31,10 @@ class Model:
     spins: tuple[float, ...] = (0.5,)
 
     @property
+    def decay_modes(self) -> dict[str, Any]:
+        return {}
+
+    @property
     def hash(self) -> str:
         return hashlib.sha256(repr(self.strength).encode()).hexdigest()
 
@@ -70,7 +74,14 @@ class Sampler:
             steady={"burn_in": 1.0, "duration": 8.0, "sample_every": 1.0} if steady else None,
             channels=("decay", "gain"),
             levels=3 if steady else 0,
+            pair_fields=(Field("purity", (), {}, "1", "purity"),) if self.records else (),
+            jump_channels=(("decay(0)", "decay"), ("gain(0)", "gain")) if self.records else None,
+            final_state=(4, "complex64") if self.records else None,
         )
+
+    @property
+    def records(self) -> bool:
+        return bool(self.settings.get("records", False))
 
     def warm_up(self) -> None:
         pass
@@ -100,12 +111,33 @@ class Sampler:
             draw = self.model.strength * random.normal(size=rows.shape[1:])
             if status[i] == 0:
                 rows[i] = draw
+        records = self.record(jumps, status, seed + first) if self.records else {}
         good = rows[status == 0]
         mean = good.mean(axis=0) if len(good) else np.full(rows.shape[1:], np.nan)
         m2 = ((good - mean) ** 2).sum(axis=0)
         batch_m2 = np.outer(np.arange(layout.levels), m2[0])
         batch_count = np.arange(layout.levels)
-        return BlockData(mean, m2, status, jumps, batch_m2, batch_count, rows if keep_raw else None)
+        return BlockData(mean, m2, status, jumps, batch_m2, batch_count, rows if keep_raw else None, **records)
+
+    def record(self, jumps: Any, status: Any, seed: int) -> dict[str, Any]:
+        """Jumps that fit the counts, states, and moments of pairs."""
+        import numpy as np
+
+        from trajsim.samplers.jump_records import JumpRecords
+
+        random = np.random.default_rng(seed)
+        records = JumpRecords()
+        for decays, gains in jumps:
+            channels = random.permutation(np.repeat([0, 1], [decays, gains]))
+            times = np.sort(1.0 + 8.0 * random.random(len(channels)))
+            half = len(times) // 2
+            records.append(times[:half], channels[:half])
+            records.append(times[half:], channels[half:])
+            records.end()
+        states = (random.normal(size=(len(jumps), 4)) + 1j * random.normal(size=(len(jumps), 4))).astype(np.complex64)
+        states[status != 0] = np.nan
+        pairs = random.random((2, self.layout.rows, 1))
+        return {**records.finish(), "final_state": states, "pair_mean": pairs[0], "pair_m2": pairs[1]}
 
 
 @dataclass(frozen=True)

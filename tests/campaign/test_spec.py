@@ -76,7 +76,12 @@ def test_a_campaign_is_what_the_file_says(tmp_path: Path) -> None:
     (point,) = campaign.points()
     assert (point.index, point.coordinates, str(point)) == (0, {}, "point 0")
     assert point.model.n_sites == 4
-    assert point.sampler.to_spec() == {"method": "quantum_jump", "tolerance": 1e-6, "precision": "double"}
+    assert point.sampler.to_spec() == {
+        "method": "quantum_jump",
+        "tolerance": 1e-6,
+        "precision": "double",
+        "memory": "fast",
+    }
     assert point.grid.to_spec() == BASE["steady_state"]
     assert [observable.name for observable in point.observables] == ["magnetisation", "correlation"]
     assert point.layout.width == 2 + 2 * 4

@@ -8,17 +8,12 @@ import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from systems import dense, effective, jumps, planes, random_state
+from systems import dense, planes, random_state
 
-from trajsim import catalog
-from trajsim.lattice import Lattice
 from trajsim.lowering import LocalOperator, lower_operator
-from trajsim.model import SpinModel, Term, collective_jump, local_jump, pair_jump, spin
+from trajsim.model import SpinModel, Term
 from trajsim.samplers import operator_bank
-from trajsim.samplers.jump_kernel import apply_generator
-from trajsim.samplers.lowering import effective_hamiltonian, lower_generator
 from trajsim.samplers.operator_bank import OperatorBank, apply, expectation, norm_squared, overlap, split_diagonal
-from trajsim.terms import exchange
 
 ROUNDING = 1e-14
 
@@ -176,88 +171,3 @@ def test_not_a_number_is_not_lost():
     assert np.isnan(norm_squared(x))
     apply(bank, 0, x, y)
     assert np.isnan(y[0]).all()
-
-
-# H_eff ----------------------------------------------------------------------------------------------------
-
-rng = np.random.default_rng(9)
-PAIR = rng.normal(size=(4, 4)) + 1j * rng.normal(size=(4, 4))
-LOCAL = rng.normal(size=(3, 3)) + 1j * rng.normal(size=(3, 3))
-RING = Lattice.chain(4)
-
-MODELS = {
-    "xyz": catalog.dissipative_xyz(RING, 2.0, 0.3, 1.0, gamma=0.7, collective_decay=0.4, dephasing=0.2),
-    "gain and loss": catalog.gain_loss_chain(2, 1.0, 1.0, 0.6, 0.5, 0.8),
-    "driven xy": catalog.driven_xy(Lattice.complete(4), 0.4, 0.9, 1.2),
-    "driven ising": catalog.driven_ising(Lattice.chain(4, periodic=False), 0.4, 0.9, 1.2),
-    "heisenberg": catalog.dissipative_heisenberg(RING, 0.3),
-    "pairs": SpinModel.on(
-        RING,
-        exchange(RING, rng.normal(size=(4, 3, 3))),
-        [pair_jump(PAIR, (2, 1), 0.5), pair_jump(PAIR, (0, 3), 0.1), local_jump("S-", 3, 1.0)],
-    ),
-    "collective": SpinModel.on(
-        3, (), [collective_jump(LOCAL, [1.0, 0.0, 2j], 0.3), collective_jump("S+", [1, -1, 1], 1.0)], spin=1
-    ),
-    "collective pairs": SpinModel.on(
-        4, (), [type(pair_jump(PAIR, (0, 1), 1.0))((Term((1, 0), PAIR), Term((2, 3), PAIR), Term((3, 1), PAIR)), 0.6)]
-    ),
-    "mixed spins": SpinModel(
-        (spin(0.5), spin(1), spin(1.5)),
-        (
-            Term.product(("S+", "S-"), (0, 2), 1j),
-            Term.product(("S-", "S+"), (0, 2), -1j),
-            Term((1,), np.diag([1, 2, 5])),
-        ),
-        (local_jump(LOCAL, 1, 0.4), pair_jump(np.kron(np.eye(4), LOCAL), (2, 1), 0.3)),
-    ),
-    "closed": SpinModel.on(RING, exchange(RING, (1.0, 0.0, 0.0))),
-    "nothing": SpinModel.on(2),
-}
-
-
-@pytest.mark.parametrize("name", MODELS)
-@pytest.mark.parametrize("tile", [512, 4])
-def test_effective_hamiltonian(name, tile, monkeypatch):
-    monkeypatch.setattr(operator_bank, "TILE", tile)
-    model = MODELS[name]
-    families = tuple(dict.fromkeys(jump.label for jump in model.lowered.jumps))
-    generator = lower_generator(model, families)
-    expected = effective(model)
-    size = max(float(np.linalg.norm(expected, 2)), 1e-300)
-    assert generator.bound >= np.linalg.norm(expected, 2) * (1 - 1e-12)
-    for seed in range(3):
-        psi = random_state(model.hilbert_dimension, np.random.default_rng(seed))
-        y = np.empty((2, len(psi)))
-        norm2 = apply_generator(generator, planes(psi), y, 0.5)
-        wanted = 0.5 * expected @ psi
-        # elements of a lowered model carry 14 digits
-        assert np.abs(y[0] + 1j * y[1] - wanted).max() <= 1e-13 * size
-        assert norm2 == pytest.approx(np.vdot(wanted, wanted).real, rel=1e-12)
-        # every jump, in the order of the lowered model
-        rates = sorted(np.linalg.norm(L @ psi) ** 2 for _, L in jumps(model))
-        ours = []
-        for channel in range(generator.channels):
-            apply(generator.bank, 1 + channel, planes(psi), y)
-            ours.append(norm_squared(y))
-        np.testing.assert_allclose(sorted(ours), rates, rtol=1e-11)
-
-
-@pytest.mark.parametrize("name", MODELS)
-def test_the_norm_decays_at_the_total_rate(name):
-    # i (H_eff - H_eff^+) = -sum L^+ L, whatever H
-    model = MODELS[name]
-    total = sum((L.conj().T @ L for _, L in jumps(model)), np.zeros((model.hilbert_dimension,) * 2))
-    parts = [Term(o.sites[::-1], o.matrix) for o in effective_hamiltonian(model)]  # little-endian
-    matrix = dense(model, parts)
-    np.testing.assert_allclose(1j * (matrix - matrix.conj().T), total, atol=1e-12 * max(np.abs(total).max(), 1.0))
-
-
-def test_channels_are_counted_by_family():
-    model = MODELS["xyz"]
-    generator = lower_generator(model, ("decay", "dephasing", "collective_decay"))
-    counts = np.bincount(generator.family, minlength=3).tolist()
-    assert counts == [4, 4, 1]
-    assert [model.lowered.jumps[c].label for c in range(generator.channels)] == [
-        ("decay", "dephasing", "collective_decay")[f] for f in generator.family
-    ]

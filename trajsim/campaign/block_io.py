@@ -180,7 +180,7 @@ def _array_node(shape: tuple[int, ...], dtype: str) -> bytes:
             dtype=dtype,
             chunks=shape,
             compressors=None,  # random mantissas do not compress
-            fill_value=np.nan if np.dtype(dtype).kind == "f" else -1,
+            fill_value=np.nan if np.dtype(dtype).kind in "fc" else -1,
             chunk_key_encoding={"name": "default", "separator": "."},  # "c.0.0": no directories in between
         )
         return (Path(folder) / _NODE).read_bytes()

@@ -111,7 +111,7 @@ def _size(point: Point) -> Hashable:
 
 
 def _block_bytes(layout: Layout, block: int, raw: bool) -> tuple[int, int]:
-    """Bytes and files of one block on disk; arrays are stored as they are."""
+    """Bytes and files of one block on disk; arrays are stored as they are. Recorded jumps are not known before."""
     row = layout.rows * layout.width
     arrays = {
         "mean": 8 * row,
@@ -121,7 +121,13 @@ def _block_bytes(layout: Layout, block: int, raw: bool) -> tuple[int, int]:
         "batch_m2": 8 * layout.levels * layout.width,
         "batch_count": 8 * layout.levels,
         "raw": 8 * block * row if raw else 0,
+        "pair_mean": 8 * layout.rows * layout.pair_width,
+        "pair_m2": 8 * layout.rows * layout.pair_width,
+        "jump_offset": 0 if layout.jump_channels is None else 8 * (block + 1),
     }
+    if layout.final_state is not None:
+        dimension, dtype = layout.final_state
+        arrays["final_state"] = block * dimension * (8 if dtype == "complex64" else 16)
     written = sum(1 for size in arrays.values() if size)
     return sum(arrays.values()) + _METADATA_BYTES * (written + 1), 2 * written + 1
 

@@ -86,6 +86,7 @@ class PointReader:
         A section that is missing from `tables` has been reported already.
         """
         from trajsim import initial as initials
+        from trajsim.records import check_supported
 
         for path, value in coordinates.items():
             if path.partition(".")[0] in tables:
@@ -112,6 +113,8 @@ class PointReader:
         if model is None or part(lambda _: _feasible(model), "model", "sampler") is None:
             return None
         recorded = part(lambda table: _observables(table, model), "record", "model")
+        if sampler is not None and recorded is not None:
+            part(lambda _: check_supported(sampler, recorded), "record", "sampler")
         if initial is not None:
             part(lambda _: initial.check(model), "initial", "model")
         grid = times or window

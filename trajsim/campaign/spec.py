@@ -71,6 +71,8 @@ class Campaign:
         ensemble, target = _ensemble(tables, faults)
         stream = COMMON_STREAM if ensemble and ensemble.common_random_numbers else None
         points = _points(tables, frozenset(document), target, stream, faults)
+        if ensemble is not None:
+            _check_size(points, ensemble.block, faults)
         if faults or ensemble is None:
             raise CampaignError("\n".join(faults.lines()))
         return cls(path, text, ensemble, target, points)
@@ -201,6 +203,15 @@ def _points(
         for point in points:
             faults.attempt("ensemble.target", partial(target.locate, point.layout), str(point))
     return points
+
+
+def _check_size(points: tuple[Point, ...], block: int, faults: Faults) -> None:
+    from trajsim.records import check_size
+
+    for point in points:
+        samples = len(point.grid.sample_times)
+        check = partial(check_size, point.observables, point.model, samples, block)
+        faults.attempt("record", check, str(point))
 
 
 def _check_path(path: str, tables: Mapping[str, object], given: frozenset[str], faults: Faults) -> None:

@@ -83,14 +83,15 @@ class StoreStatus:
         return {code: sum(point.failures.get(code, 0) for point in self.points) for code in codes}
 
 
-def open(path: str | os.PathLike[str], *, raw: bool = True) -> xr.Dataset:
+def open(path: str | os.PathLike[str], *, raw: bool = True, jump_records: bool = True) -> xr.Dataset:
     """Open the ensemble of a store: its committed blocks, as `trajsim.ensemble.stack` labels them.
 
     A run may be writing meanwhile. Every array is compared with its checksum.
 
     Args:
         path: the store.
-        raw: read the samples of every single trajectory too, where the campaign asked for them.
+        raw: read the samples and the final state of every single trajectory too, where the campaign asked for them.
+        jump_records: read the recorded jumps, where the campaign asked for them.
 
     Raises:
         StoreError: there is no store, or it cannot be read.
@@ -109,7 +110,8 @@ def open(path: str | os.PathLike[str], *, raw: bool = True) -> xr.Dataset:
         "stream_version": header.stream_version,
         "trajsim_version": header.trajsim_version,
     }
-    skipped = () if raw else ("raw",)
+    skipped: tuple[str, ...] = () if raw else ("raw", "final_state")
+    skipped += () if jump_records else ("jump_time", "jump_channel", "jump_offset")
     datasets = []
     for point in _points(store, header):
         blocks = list(_blocks(store, point, skipped))

@@ -86,7 +86,9 @@ def _check(store: Path, point: PointHeader, block: int, size: int) -> Iterator[F
         elif marker.count != size:
             yield Finding("foreign", name, f"it has {marker.count} trajectories, but blocks have {size}")
         else:
-            check_block(point_path(store, point.index), block, point.identity, marker.first, point.layout)
+            data = check_block(point_path(store, point.index), block, point.identity, marker.first, point.layout)
+            for fault in [] if data is None else data.faults(point.layout):
+                yield Finding("damaged", name, fault)
     except DamagedStoreError as error:
         yield Finding("damaged", name, str(error))
 

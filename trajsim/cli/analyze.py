@@ -6,8 +6,8 @@ import argparse
 import csv
 import io
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -49,6 +49,13 @@ def add_to(commands: Any) -> None:
     plot.set_defaults(execute=_plot)
     for parser, default in ((analyze, "standard output"), (plot, "STORE-NAME.png in this directory")):
         parser.add_argument("store", metavar="STORE", help="directory of the store, such as campaign.zarr")
+        parser.add_argument(
+            "--window",
+            nargs=2,
+            type=float,
+            metavar=("START", "STOP"),
+            help="times that a relaxation rate is fitted to (default: the whole grid)",
+        )
         parser.add_argument("--pauli", action="store_true", help="in Pauli matrices, for spins 1/2")
         parser.add_argument("--output", metavar="FILE", type=Path, help=f"(default: {default})")
 
@@ -58,11 +65,13 @@ def _analyze(arguments: argparse.Namespace) -> int:
 
     if arguments.format == "netcdf" and arguments.output is None:
         raise InputError("`--output` must be given with `--format netcdf`, but it is missing")
-    found, recorded = _attempt(arguments.store)
+    found, recorded = _available(arguments.store, arguments.window)
     names: list[str] = arguments.observable or recorded
-    if names == ["all"]:
-        names = [name for name, result in found.items() if not isinstance(result, InputError)]
-    results = {name: _choose(found, name, arguments.pauli) for name in names}
+    results = (
+        _all(found, arguments.pauli)
+        if names == ["all"]
+        else {name: _compute(found, name, arguments.pauli) for name in names}
+    )
     if arguments.format == "netcdf":
         with _writing(arguments.output):
             analysis.to_netcdf(results, arguments.output)
@@ -82,9 +91,9 @@ def _analyze(arguments: argparse.Namespace) -> int:
 def _plot(arguments: argparse.Namespace) -> int:
     from trajsim import analysis
 
-    found, recorded = _attempt(arguments.store)
-    name = arguments.observable or ("correlation" if "correlation" in recorded else recorded[0])
-    figure = analysis.plot(_choose(found, name, arguments.pauli))
+    found, recorded = _available(arguments.store, arguments.window)
+    name = arguments.observable or ("correlation" if "correlation" in recorded else next(iter(found), ""))
+    figure = analysis.plot(_compute(found, name, arguments.pauli))
     path = arguments.output or Path(f"{Path(arguments.store).resolve().stem}-{name}.png")
     allowed = sorted(figure.canvas.get_supported_filetypes())
     if path.suffix[1:].lower() not in allowed:
@@ -95,17 +104,20 @@ def _plot(arguments: argparse.Namespace) -> int:
     return OK
 
 
-def _attempt(store: str) -> tuple[dict[str, xr.Dataset | InputError], list[str]]:
-    """Every result of a store by name, or why it is refused, and the names of the recorded observables."""
+_Results = dict[str, Callable[[], "xr.Dataset"]]
+
+
+def _available(store: str, window: list[float] | None) -> tuple[_Results, list[str]]:
+    """What computes every result of a store, by name, and the names of the recorded observables."""
     from trajsim import analysis
     from trajsim.campaign.store import open as open_store
 
     dataset = open_store(store, raw=False)
-    found = analysis.attempt_all(dataset)
+    found = analysis.available(dataset, None if window is None else (window[0], window[1]))
     return found, [name for name in found if f"{name}_m2" in dataset]
 
 
-def _choose(found: dict[str, xr.Dataset | InputError], name: str, pauli: bool) -> xr.Dataset:
+def _compute(found: _Results, name: str, pauli: bool) -> xr.Dataset:
     from trajsim import analysis
     from trajsim.campaign.faults import guess
 
@@ -113,10 +125,19 @@ def _choose(found: dict[str, xr.Dataset | InputError], name: str, pauli: bool) -
         raise InputError(
             f"`--observable` must be one of {', '.join(found)}, but {name!r} was given{guess(name, found)}"
         )
-    result = found[name]
-    if isinstance(result, InputError):
-        raise result
+    result = found[name]()
     return analysis.to_pauli(result) if pauli else result
+
+
+def _all(found: _Results, pauli: bool) -> dict[str, xr.Dataset]:
+    """Every result that is not refused."""
+    from trajsim import analysis
+
+    results = {}
+    for name, compute in found.items():
+        with suppress(InputError):
+            results[name] = compute()
+    return {name: analysis.to_pauli(result) for name, result in results.items()} if pauli else results
 
 
 def _joint_csv(results: dict[str, xr.Dataset]) -> str:

@@ -70,7 +70,8 @@ def execute(arguments: argparse.Namespace) -> int:
     print(f"seed          {'drawn at the first run' if campaign.seed is None else campaign.seed}")
     print(f"memory        {amount(plan.memory_bytes)} a rank")
     disk, files = sum(cost.disk_bytes for cost in plan.costs), sum(cost.files for cost in plan.costs)
-    print(f"disk          {most}{amount(disk)} in {files} files")
+    jumps = ", and 12 bytes a recorded jump" if plan.costs[0].point.layout.jump_channels is not None else ""
+    print(f"disk          {most}{amount(disk)} in {files} files{jumps}")
     seconds = plan.seconds(arguments.ranks)
     if seconds is not None:
         ranks = "1 rank" if arguments.ranks == 1 else f"{arguments.ranks} ranks"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -68,8 +71,8 @@ class BlockMoments:
         self._batch_mean[level] += shift * (here / total)
         self._batch_count[level] = total
 
-    def finish(self) -> BlockData:
-        """The block; means are NaN where no trajectory succeeded."""
+    def finish(self, records: Mapping[str, NDArray[Any]] | None = None) -> BlockData:
+        """The block; means are NaN where no trajectory succeeded. records: see `Recorder.finish`."""
         if self._count == 0:
             self._mean[:] = np.nan
             self._m2[:] = np.nan
@@ -81,4 +84,5 @@ class BlockMoments:
             batch_m2=self._batch_m2,
             batch_count=self._batch_count,
             raw=self._raw,
+            **(records or {}),
         )

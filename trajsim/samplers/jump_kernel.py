@@ -1,19 +1,25 @@
-r"""One quantum-jump trajectory: the waiting-time algorithm in compiled code.
+r"""One quantum-jump trajectory: the waiting-time algorithm in compiled code, on whatever engine applies H_eff.
 
 Between jumps \psi(t + \tau) = \exp(-i H_{eff} \tau) \psi(t), H_{eff} = H - (i/2) \sum_c L_c^\dagger L_c, by its
-Taylor series with the vectors v_k = H_{eff}^k \psi / k!, which do not depend on \tau:
+Taylor series with the vectors v_k = (s (H_{eff} - E))^k \psi / k!, which do not depend on \tau (s, a time, only
+scales them; E is zero in double precision; the mean energy in single, which keeps the vectors short and with them the
+rounding errors of the sum):
 
-    \psi(t + \tau) = \sum_{k=0}^{K} (-i \tau)^k v_k .
+    \psi(t + \tau) = e^{-i E \tau} \sum_{k=0}^{K} (-i \tau / s)^k v_k .
 
-The first neglected terms are bounded by |v_K| \tau^K \rho / (1 - \rho), \rho = R \tau / (K + 1) <= 1/2, with
-R >= ||H_eff||; K grows until the bound is below tolerance * \tau * |\psi|, and if K reaches its largest value
+The first neglected terms are bounded by |v_K| (\tau/s)^K \rho / (1 - \rho), \rho = R \tau / (K + 1) <= 1/2, with
+R >= ||H_eff - E||; K grows until the bound is below tolerance * \tau * |\psi|, and if K reaches its largest value
 \tau shrinks: no step is ever rejected or repeated. The same vectors locate the jump: \tau* with
-|\psi(\tau*)|^2 = r is found by the Illinois method on ln(|\psi|^2 / r), nearly linear in \tau, at no further
-product with H_eff. The channel c is drawn with probability |L_c \psi|^2 / \sum_c' |L_c' \psi|^2, each rate exact.
+|\psi(\tau*)|^2 = r is found on ln(|\psi|^2 / r), nearly linear in \tau, at no further product with H_eff.
+
+The channel c is drawn with probability |L_c \psi|^2 / \sum_c' |L_c' \psi|^2. Where all L_c^\dagger L_c are diagonal,
+with elements w_c(s), in one pass: a configuration s is drawn from |\psi_s|^2 \sum_c w_c(s), then c from w_c(s).
+Channels for which it is not are applied, and weighed, one by one.
 """
 
 from __future__ import annotations
 
+import math
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -21,192 +27,240 @@ from numba import njit
 from numpy.typing import NDArray
 
 from trajsim.kernel_cache import renew
-from trajsim.samplers.operator_bank import OperatorBank, add_tile, apply, dot, norm_squared, overlap
+from trajsim.samplers import engine
 from trajsim.samplers.status import NO_CHANNEL, NORM_LOST, OK, STEP_TOO_SMALL, UNFINISHED
+from trajsim.samplers.vectors import (
+    add_turned,
+    copy_scaled,
+    expectation_of_diagonal,
+    imaginary_overlap,
+    pick,
+    real_overlap,
+    subtract,
+)
 from trajsim.streams import JUMPS, uniform
 
-__all__ = ["MAX_ORDER", "Clock", "Counters", "Generator", "advance"]
+__all__ = [
+    "Channels",
+    "Clock",
+    "Counters",
+    "Generator",
+    "Space",
+    "advance",
+    "first_root",
+    "jump",
+    "norm_slack",
+    "pausing",
+    "remainder",
+    "vector_length",
+]
 
-MAX_ORDER: Final = 14
 # beyond the expected time to the next jump a step is likely to be cut: do not step much further
-_LOOK_AHEAD: Final = 1.3
+_LOOK_AHEAD: Final = 1.03
 
-Plane = NDArray[np.float64]
+
+class Channels(NamedTuple):
+    r"""How jumps are drawn. Of C channels those numbered in `diagonal` have w_c = diag(L_c^+ L_c) and no more.
+
+    family (C,): the label each channel is counted under. diagonal (n,), applied (C - n,): channels of each kind.
+    weights: \sum of w_c over the diagonal channels for every basis state, sector after sector, each padded with zeros
+    like the vectors; sector_at (sectors,): where a sector begins. Channel diagonal[c] acts on the digits
+    first_digit[c] .. first_digit[c + 1]; strides, dimensions of these digits; w_c is values[first_value[c] + local
+    index].
+    """
+
+    family: NDArray[np.int64]
+    diagonal: NDArray[np.int64]
+    applied: NDArray[np.int64]
+    weights: NDArray[Any]
+    sector_at: NDArray[np.int64]
+    first_digit: NDArray[np.int64]
+    strides: NDArray[np.int64]
+    dimensions: NDArray[np.int64]
+    first_value: NDArray[np.int64]
+    values: NDArray[np.float64]
 
 
 class Generator(NamedTuple):
-    """H_eff: diagonal (2, dimension) apart, the rest is operator 0 of the bank; jumps are operators 1 .. channels.
+    """operators: an engine, number 0 is H_eff, 1 + c is jump channel c. bound: R >= ||H_eff|| in inverse time.
 
-    bound: R >= ||H_eff|| in inverse time. family (channels,): the label each channel is counted under.
+    centred: whether steps subtract the mean energy from H_eff.
     """
 
-    bank: OperatorBank
-    diagonal: Plane
+    operators: Any
+    channels: Channels
     bound: float
-    channels: int
-    family: NDArray[np.int64]
+    centred: bool
+
+
+class Space(NamedTuple):
+    """The memory of one trajectory: Taylor vectors (orders, stride), one more vector, scratch.
+
+    block: reals of a block of the vectors. rates (C,), turns (orders * lanes,). logged_time, logged_channel: room for
+    jumps that are to be kept, empty if none are.
+    """
+
+    vectors: NDArray[Any]
+    work: NDArray[Any]
+    rates: NDArray[np.float64]
+    turns: NDArray[Any]
+    block: int
+    logged_time: NDArray[np.float64]
+    logged_channel: NDArray[np.int32]
 
 
 class Clock(NamedTuple):
-    """Indices into the float state of a trajectory: time, threshold r of |psi|^2, proposed step, |psi|^2."""
+    """Indices into the float state of a trajectory: time, threshold r of |psi|^2, proposed step, |psi|^2, energy E and
+    growth of the Taylor vectors in the last step, and the phase of psi = e^{-i phase} vectors[0].
+    """
 
     time: int = 0
     threshold: int = 1
     step: int = 2
     norm: int = 3
+    energy: int = 4
+    growth: int = 5
+    phase: int = 6
 
 
 class Counters(NamedTuple):
-    """Indices into the integer state: random numbers drawn, no-jump steps, products with H_eff, next sample."""
+    """Indices into the integer state: numbers drawn, no-jump steps, products with H_eff, samples taken, sector, sums
+    of the Taylor vectors, jumps in the log.
+    """
 
     draws: int = 0
     steps: int = 1
     products: int = 2
     sample: int = 3
+    sector: int = 4
+    passes: int = 5
+    logged: int = 6
 
 
 # error_model="numpy" below: a division by zero must end in a status, not in an exception that takes a campaign down
 
-_TIME, _THRESHOLD, _STEP, _NORM = Clock()
-_DRAWS, _STEPS, _PRODUCTS, _SAMPLE = Counters()
+_TIME, _THRESHOLD, _STEP, _NORM, _ENERGY, _GROWTH, _PHASE = Clock()
+_DRAWS, _STEPS, _PRODUCTS, _SAMPLE, _SECTOR, _PASSES, _LOGGED = Counters()
 
 
 @njit(cache=True)
-def _multiply_diagonal(diagonal: Plane, x: Plane, y: Plane, start: int, length: int) -> None:
-    """y = diagonal x on one tile."""
-    d_re = diagonal[0, start : start + length]
-    d_im = diagonal[1, start : start + length]
-    x_re = x[0, start : start + length]
-    x_im = x[1, start : start + length]
-    y_re = y[0, start : start + length]
-    y_im = y[1, start : start + length]
-    for k in range(length):
-        y_re[k] = d_re[k] * x_re[k] - d_im[k] * x_im[k]
-        y_im[k] = d_re[k] * x_im[k] + d_im[k] * x_re[k]
-
-
-@njit(cache=True)
-def _scale_and_norm(y: Plane, start: int, length: int, factor: float) -> float:
-    """y *= factor on one tile; returns the norm squared of the tile."""
-    y_re = y[0, start : start + length]
-    y_im = y[1, start : start + length]
-    if factor != 1.0:
-        for k in range(length):
-            y_re[k] *= factor
-            y_im[k] *= factor
-    return dot(y_re, y_re) + dot(y_im, y_im)
-
-
-@njit(cache=True)
-def apply_generator(generator: Generator, x: Plane, y: Plane, factor: float) -> float:
-    """y = factor H_eff x; returns <y|y>."""
-    bank = generator.bank
-    total = 0.0
-    for tile in range(x.shape[1] // bank.tile):
-        start = tile * bank.tile
-        _multiply_diagonal(generator.diagonal, x, y, start, bank.tile)
-        add_tile(bank, 0, x, y, tile)
-        total += _scale_and_norm(y, start, bank.tile, factor)
-    return total
-
-
-@njit(cache=True)
-def _add_rotated(out_re: Any, out_im: Any, v_re: Any, v_im: Any, re: float, im: float) -> None:
-    """out += (re + i im) v where one of re, im is zero."""
-    if im == 0.0:
-        for k in range(out_re.shape[0]):
-            out_re[k] += re * v_re[k]
-            out_im[k] += re * v_im[k]
-    else:
-        for k in range(out_re.shape[0]):
-            out_re[k] -= im * v_im[k]
-            out_im[k] += im * v_re[k]
-
-
-@njit(cache=True)
-def evaluate(vectors: NDArray[np.float64], terms: int, tau: float, out: Plane, tile: int) -> float:
-    """out = sum_{k < terms} (-i tau)^k v_k; returns <out|out>."""
-    total = 0.0
-    for start in range(0, out.shape[1], tile):
-        out_re = out[0, start : start + tile]
-        out_im = out[1, start : start + tile]
-        for k in range(tile):
-            out_re[k] = vectors[0, 0, start + k]
-            out_im[k] = vectors[0, 1, start + k]
-        power = 1.0
-        for k in range(1, terms):
-            power *= tau
-            v_re = vectors[k, 0, start : start + tile]
-            v_im = vectors[k, 1, start : start + tile]
-            phase = k % 4
-            if phase == 0:
-                _add_rotated(out_re, out_im, v_re, v_im, power, 0.0)
-            elif phase == 1:
-                _add_rotated(out_re, out_im, v_re, v_im, 0.0, -power)
-            elif phase == 2:
-                _add_rotated(out_re, out_im, v_re, v_im, -power, 0.0)
-            else:
-                _add_rotated(out_re, out_im, v_re, v_im, 0.0, power)
-        total += _scale_and_norm(out, start, tile, 1.0)
-    return total
+def vector_length(operators: Any, sector: int, block: int) -> int:
+    """Reals of the padded vectors of a sector."""
+    return -(-2 * engine.size(operators, sector) // block) * block
 
 
 @njit(cache=True, error_model="numpy")
-def _remainder(norm: float, order: int, tau: float, bound: float) -> float:
+def remainder(norm: float, order: int, tau: float, scale: float, bound: float) -> float:
     """Bound on the neglected terms after order `order`, whose vector has this norm; infinite if rho > 1/2."""
     rho = bound * tau / (order + 1)
     if rho > 0.5:
         return np.inf
-    return norm * tau**order * rho / (1.0 - rho)
+    return float(norm * (tau / scale) ** order * rho / (1.0 - rho))
+
+
+@njit(cache=True, error_model="numpy")
+def first_root(f: float, rate: float, bend: float) -> float:
+    """The first t with f - rate t + bend t^2 = 0, in the form that does not cancel; where the parabola is lowest if
+    it has none.
+    """
+    return float(2.0 * f / (rate + np.sqrt(max(rate**2 - 4.0 * bend * f, 0.0))))
 
 
 @njit(cache=True, error_model="numpy")
 def _expand(
-    generator: Generator, vectors: NDArray[np.float64], norm2: float, threshold: float, tau: float, tolerance: float
-) -> tuple[float, int, float]:
-    """Taylor vectors for a step of at most `tau`: the step, how many vectors, a step to propose next.
+    generator: Generator, space: Space, sector: int, length: int, norm2: float, threshold: float, scale: float,
+    tolerance: float, energy: float, growth: float
+) -> tuple[float, int, float, float, float, float]:  # fmt: skip
+    """Taylor vectors for a step of at most `scale`: the step, how many vectors, a step to propose next, the jump rate,
+    the mean energy, and the growth (|v_K| K! / |psi|)^(1/K) / s of the vectors, from which the order that the next
+    step needs is guessed.
 
     The proposal equals the step if accuracy has cut it, else it is longer.
     """
+    # bound outside the loop: every array taken out of a tuple counts references, which a short product would notice
+    vectors, turns, operators = space.vectors, space.turns, generator.operators
+    bound = generator.bound + abs(energy)
     size = np.sqrt(norm2)
-    order = 0
+    tau = scale
+    last = vectors.shape[0] - 1
+    rate = slowing = v = allowed = 0.0
+    needed = order = 0
     while True:
         order += 1
-        v2 = apply_generator(generator, vectors[order - 1], vectors[order], 1.0 / order)
+        x, y = vectors[order - 1][:length], vectors[order][:length]
+        # norms cost a tenth of a product: most orders that cannot be the last go without
+        weigh = order == 1 or order >= needed or order == last
+        v2 = engine.apply(operators, 0, sector, x, y, scale / order, energy, weigh)
         if order == 1:
-            rate = -2.0 * overlap(vectors[0], vectors[1])[1] / norm2
-            if rate * tau > 0.0:
-                tau = min(tau, max(_LOOK_AHEAD * np.log(norm2 / threshold) / rate, 1e-3 * tau))
+            rate = -2.0 * imaginary_overlap(x, y, length, space.block, turns) / (norm2 * scale)
+            if generator.centred:
+                mean = real_overlap(x, y, length, space.block) / (norm2 * scale)
+                v2 = subtract(x, y, length, space.block, mean * scale)
+                energy += mean
+                bound = generator.bound + abs(energy)
+            slowing = v2 / (norm2 * scale**2)
+        elif order == 2:
+            slowing -= 2.0 * real_overlap(vectors[0][:length], y, length, space.block) / (norm2 * scale**2)
+            jump = first_root(np.log(norm2 / threshold), rate, slowing - 0.5 * rate**2)
+            if jump > 0.0:
+                tau = min(tau, max(_LOOK_AHEAD * jump, 1e-3 * tau))
+            needed = _likely_order(growth * tau, bound * tau, tolerance * tau) - 2
+        if not weigh:
+            continue
         v = np.sqrt(v2)
-        if _remainder(v, order, tau, generator.bound) <= tolerance * tau * size:
-            return tau, order + 1, 1.5 * tau
-        if order == vectors.shape[0] - 1 or not np.isfinite(v2):
+        if remainder(v, order, tau, scale, bound) <= tolerance * tau * size:
+            allowed = 1.5 * tau
             break
-    # |v_K| tau^K rho / tau ~ tau^K: a few fixed-point passes give the largest step the vectors allow
-    tau = min(tau, 0.49 * (order + 1) / generator.bound)  # rho safely below 1/2
-    for _ in range(60):
-        excess = _remainder(v, order, tau, generator.bound) / (tolerance * tau * size)
-        if excess <= 1.0:
-            return tau, order + 1, tau
-        tau *= max(0.98 * excess ** (-1.0 / order), 1e-3)
-    return 0.0, order + 1, 0.0
+        if order == last or not np.isfinite(v2):
+            # |v_K| tau^K rho / tau ~ tau^K: a few fixed-point passes give the largest step the vectors allow
+            tau = min(tau, 0.49 * (order + 1) / bound)  # rho safely below 1/2
+            for _ in range(60):
+                excess = remainder(v, order, tau, scale, bound) / (tolerance * tau * size)
+                if excess <= 1.0:
+                    break
+                tau *= max(0.98 * excess ** (-1.0 / order), 1e-3)
+            else:
+                tau = 0.0
+            allowed = tau
+            break
+    if v > 0.0:
+        growth = np.exp((np.log(v / size) + math.lgamma(order + 1.0)) / order) / scale
+    return tau, order + 1, allowed, rate, energy, growth
+
+
+@njit(cache=True, error_model="numpy")
+def _likely_order(z: float, rho: float, tolerance: float) -> int:
+    """The order at which z^k / k! times the tail falls below the tolerance; too low a guess costs norms only."""
+    term = 1.0
+    for order in range(1, 64):
+        term *= z / order
+        ratio = min(rho / (order + 1), 0.5)
+        if term * ratio / (1.0 - ratio) <= tolerance:
+            return order
+    return 64
 
 
 @njit(cache=True, error_model="numpy")
 def _locate(
-    vectors: NDArray[np.float64], terms: int, norm2: float, end2: float, r: float, tau: float, out: Plane,
-    tolerance: float, tile: int
+    space: Space, terms: int, scale: float, length: int, norm2: float, rate: float, end2: float, r: float, tau: float,
+    tolerance: float, counters: NDArray[np.int64]
 ) -> float:  # fmt: skip
-    """Time within the step at which |psi|^2 = r, to `tolerance`; out = psi there."""
+    """Time within the step at which |psi|^2 = r, to `tolerance`; space.work = psi there.
+
+    The Illinois method on f = ln(|psi|^2 / r), begun from the parabola through f(0), f'(0) = -rate and f(tau).
+    """
     left, right = 0.0, tau
     f_left, f_right = np.log(norm2 / r), np.log(max(end2, 1e-300) / r)
     side = 0
-    guess = tau
-    for _ in range(100):
-        guess = (left * f_right - right * f_left) / (f_right - f_left)
+    guess = first_root(f_left, rate, (f_right - f_left + rate * tau) / tau**2)
+    for attempt in range(100):
+        if attempt > 0:
+            guess = (left * f_right - right * f_left) / (f_right - f_left)
         if not left < guess < right:
             guess = 0.5 * (left + right)
-        f = np.log(max(evaluate(vectors, terms, guess, out, tile), 1e-300) / r)
+        f = add_turned(space.vectors, terms, guess / scale, length, space.block, space.turns, space.work)
+        counters[_PASSES] += 1
+        f = np.log(max(f, 1e-300) / r)
         # the smaller slope: after a dark start the norm falls like t^3, far from a straight line
         slope = min((f_left - f) / (guess - left), (f - f_right) / (right - guess))
         if abs(f) <= tolerance * slope or right - left <= tolerance:
@@ -225,80 +279,163 @@ def _locate(
 
 
 @njit(cache=True)
-def _copy_scaled(y: Plane, x: Plane, factor: float) -> None:
-    for plane in range(2):
-        for k in range(x.shape[1]):
-            y[plane, k] = factor * x[plane, k]
+def norm_slack(vectors: NDArray[Any]) -> float:
+    """How much rounding may let the norm squared grow in a step, relatively: far more than it does."""
+    return 1e-10 if vectors.itemsize == 8 else 1e-4
+
+
+@njit(cache=True)
+def _local_weights(channels: Channels, configuration: int, weights: NDArray[np.float64]) -> float:
+    """weights[c] = w_c(s) of every diagonal channel in turn; returns their sum."""
+    first_digit, first_value, values = channels.first_digit, channels.first_value, channels.values
+    strides, dimensions = channels.strides, channels.dimensions
+    total = 0.0
+    for c in range(channels.diagonal.shape[0]):
+        at = first_value[c]
+        step = 1
+        for digit in range(first_digit[c], first_digit[c + 1]):
+            at += step * (configuration // strides[digit] % dimensions[digit])
+            step *= dimensions[digit]
+        weights[c] = values[at]
+        total += weights[c]
+    return total
 
 
 @njit(cache=True, error_model="numpy")
-def _jump(generator: Generator, psi: Plane, work: Plane, rates: NDArray[np.float64], u: float) -> int:
-    """Apply the channel that u in (0, 1) selects and normalise; returns the channel, or -1 if all rates vanish."""
+def _choose(generator: Generator, space: Space, sector: int, length: int, u: float, v: float) -> int:
+    """The channel that u and v, uniform in (0, 1), select for the state vectors[0]; -1 if all rates vanish."""
+    channels = generator.channels
+    psi = space.vectors[0][:length]
     total = 0.0
-    for channel in range(generator.channels):
-        apply(generator.bank, 1 + channel, psi, work)
-        rates[channel] = norm_squared(work)
-        total += rates[channel]
+    for c in channels.applied:
+        rate = 0.0
+        to = engine.target(generator.operators, 1 + c, sector)
+        if to >= 0:
+            work = space.work[: vector_length(generator.operators, to, space.block)]
+            rate = engine.apply(generator.operators, 1 + c, sector, psi, work, 1.0, 0.0, True)
+        space.rates[c] = rate
+        total += rate
+    jointly = 0.0
+    if channels.diagonal.shape[0] > 0:
+        weights = channels.weights[channels.sector_at[sector] :]
+        jointly = expectation_of_diagonal(weights, psi, length, space.block)
+        total += jointly
     if not (total > 0.0 and np.isfinite(total)):
         return -1
     chosen = -1
-    rest = u * total
-    for channel in range(generator.channels):
-        if rates[channel] > 0.0:
-            chosen = channel
-            rest -= rates[channel]
+    rest = u * total - jointly
+    if rest < 0.0:
+        state = pick(weights, psi, length, space.block, u * total)
+        s = engine.configuration(generator.operators, sector, state)
+        rest = v * _local_weights(channels, s, space.rates)
+        for c in range(channels.diagonal.shape[0]):
+            weight = space.rates[c]
+            if weight > 0.0:
+                chosen = channels.diagonal[c]
+                rest -= weight
+                if rest < 0.0:
+                    break
+        return chosen
+    for c in channels.applied:
+        if space.rates[c] > 0.0:
+            chosen = c
+            rest -= space.rates[c]
             if rest < 0.0:
                 break
-    apply(generator.bank, 1 + chosen, psi, work)
-    _copy_scaled(psi, work, 1.0 / np.sqrt(rates[chosen]))
     return chosen
+
+
+@njit(cache=True)
+def pausing(space: Space, counters: NDArray[np.int64], budget: int) -> bool:
+    """Whether the kernel has to hand over: the budget of products is used up, or the log of jumps is full."""
+    return bool(counters[_PRODUCTS] >= budget or 0 < space.logged_time.shape[0] <= counters[_LOGGED])
+
+
+@njit(cache=True, error_model="numpy")
+def jump(
+    generator: Generator, space: Space, clock: NDArray[np.float64], counters: NDArray[np.int64],
+    jumps: NDArray[np.int64], key: np.uint64, trajectory: np.uint64, count_from: float
+) -> int:  # fmt: skip
+    """Let the state in vectors[0] jump now, normalise it and draw the next threshold. Returns a status."""
+    sector = counters[_SECTOR]
+    length = vector_length(generator.operators, sector, space.block)
+    draw = np.uint64(counters[_DRAWS])
+    channel = _choose(
+        generator, space, sector, length,
+        uniform(key, trajectory, np.uint64(JUMPS), draw),
+        uniform(key, trajectory, np.uint64(JUMPS), draw + np.uint64(1)),
+    )  # fmt: skip
+    if channel < 0:
+        return NO_CHANNEL
+    if clock[_TIME] > count_from:
+        jumps[generator.channels.family[channel]] += 1
+        if space.logged_time.shape[0] > 0:
+            space.logged_time[counters[_LOGGED]] = clock[_TIME]
+            space.logged_channel[counters[_LOGGED]] = channel
+            counters[_LOGGED] += 1
+    clock[_THRESHOLD] = uniform(key, trajectory, np.uint64(JUMPS), draw + np.uint64(2))
+    counters[_DRAWS] += 3
+    to = engine.target(generator.operators, 1 + channel, sector)
+    after = vector_length(generator.operators, to, space.block)
+    psi, work = space.vectors[0], space.work
+    rate = engine.apply(generator.operators, 1 + channel, sector, psi[:length], work[:after], 1.0, 0.0, True)
+    counters[_SECTOR] = to
+    clock[_NORM] = copy_scaled(work, psi, after, space.block, 1.0 / np.sqrt(rate))
+    return OK
 
 
 @njit(cache=True, error_model="numpy")
 def advance(
-    generator: Generator, vectors: NDArray[np.float64], work: Plane, rates: NDArray[np.float64],
-    clock: NDArray[np.float64], counters: NDArray[np.int64], jumps: NDArray[np.int64],
-    key: np.uint64, trajectory: np.uint64, tolerance: float, until: float, count_from: float, budget: int
+    generator: Generator, space: Space, clock: NDArray[np.float64], counters: NDArray[np.int64],
+    jumps: NDArray[np.int64], key: np.uint64, trajectory: np.uint64, tolerance: float, until: float,
+    count_from: float, budget: int
 ) -> int:  # fmt: skip
     """Evolve to time `until`; the state is vectors[0], norm squared between its threshold and 1. Returns a status.
 
-    vectors (orders, 2, dimension) and work (2, dimension) are the whole memory. jumps (families,) counts jumps
-    after `count_from`. UNFINISHED after `budget` products with H_eff in all: call again to go on.
+    jumps (families,) counts jumps after `count_from`. UNFINISHED after `budget` products with H_eff in all, or when the
+    log of jumps is full: empty it and call again.
     """
-    psi = vectors[0]
+    operators = generator.operators
+    sector = counters[_SECTOR]
+    length = vector_length(operators, sector, space.block)
     while clock[_TIME] < until:
-        if counters[_PRODUCTS] >= budget:
+        if pausing(space, counters, budget):
             return UNFINISHED
+        if not until + clock[_STEP] > until:
+            return STEP_TOO_SMALL  # 2^53 steps or more: it would never get there
         time = clock[_TIME]
         r = clock[_THRESHOLD]
         norm2 = clock[_NORM]
         remaining = until - time
-        tau, terms, allowed = _expand(generator, vectors, norm2, r, min(remaining, clock[_STEP]), tolerance)
+        scale = min(remaining, clock[_STEP])
+        tau, terms, allowed, rate, clock[_ENERGY], clock[_GROWTH] = _expand(
+            generator, space, sector, length, norm2, r, scale, tolerance, clock[_ENERGY], clock[_GROWTH]
+        )
         counters[_STEPS] += 1
         counters[_PRODUCTS] += terms - 1
         if not time + tau > time:
-            return NORM_LOST if not np.isfinite(norm_squared(vectors[terms - 1])) else STEP_TOO_SMALL
+            last = space.vectors[terms - 1][:length]
+            return NORM_LOST if not np.isfinite(np.abs(last).sum()) else STEP_TOO_SMALL
         clock[_STEP] = allowed if allowed <= tau else max(allowed, clock[_STEP])
-        end2 = evaluate(vectors, terms, tau, work, generator.bank.tile)
-        if not end2 <= norm2 * (1.0 + 10.0 * tolerance * tau + 1e-10):
+        end2 = add_turned(space.vectors, terms, tau / scale, length, space.block, space.turns, space.work)
+        counters[_PASSES] += 1
+        if not end2 <= norm2 * (1.0 + 10.0 * tolerance * tau + norm_slack(space.vectors)):
             return NORM_LOST
         if end2 > r:
-            psi[:, :] = work
+            copy_scaled(space.work, space.vectors[0], length, space.block, 1.0)
             clock[_NORM] = end2
             clock[_TIME] = until if tau == remaining else time + tau
+            clock[_PHASE] += clock[_ENERGY] * tau
             continue
-        clock[_TIME] = time + _locate(vectors, terms, norm2, end2, r, tau, work, tolerance, generator.bank.tile)
-        psi[:, :] = work
-        channel = _jump(
-            generator, psi, work, rates, uniform(key, trajectory, np.uint64(JUMPS), np.uint64(counters[_DRAWS]))
-        )
-        if channel < 0:
-            return NO_CHANNEL
-        if clock[_TIME] > count_from:
-            jumps[generator.family[channel]] += 1
-        clock[_THRESHOLD] = uniform(key, trajectory, np.uint64(JUMPS), np.uint64(counters[_DRAWS] + 1))
-        counters[_DRAWS] += 2
-        clock[_NORM] = norm_squared(psi)
+        tau = _locate(space, terms, scale, length, norm2, rate, end2, r, tau, tolerance, counters)
+        clock[_TIME] = time + tau
+        clock[_PHASE] += clock[_ENERGY] * tau
+        copy_scaled(space.work, space.vectors[0], length, space.block, 1.0)
+        status = jump(generator, space, clock, counters, jumps, key, trajectory, count_from)
+        if status != OK:
+            return status
+        sector = counters[_SECTOR]
+        length = vector_length(operators, sector, space.block)
     return OK
 
 

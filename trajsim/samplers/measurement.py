@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from trajsim import observables as obs
 from trajsim.kernel_cache import renew
 from trajsim.operators import spin_matrices
+from trajsim.records import measured
 from trajsim.samplers.operator_bank import OperatorBank, apply, expectation, overlap
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from trajsim.lowering import LocalOperator
     from trajsim.model import SpinModel
 
-__all__ = ["Program", "compile_program", "measure"]
+__all__ = ["Lists", "Program", "collect", "compile_program", "measure"]
 
 Plane = NDArray[np.float64]
 
@@ -67,8 +68,13 @@ class Program(NamedTuple):
 
 
 @dataclass
-class _Lists:
-    """The program while it is put together."""
+class Lists:
+    """What is to be read, before it is lowered for a method.
+
+    reads, by axis: (to, from, weight), row[to] += weight * moment, the moment \\prod_i (S^a_i)^{n_i} at \\sum_i n_i
+    stride_i. distribution_at, moments_at by axis, jumps_at: where they begin in the row, -1 if not recorded.
+    operator_at: (number in `operators`, to). mixed: S^a_i S^b_j for a != b as (pair, to[i, j], weight[i, j]).
+    """
 
     reads: tuple[list[tuple[int, int, float]], ...] = field(default_factory=lambda: ([], [], []))
     distribution_at: list[int] = field(default_factory=lambda: [-1, -1, -1])
@@ -81,10 +87,15 @@ class _Lists:
 
 def compile_program(model: SpinModel, observables: Sequence[obs.Observable], layout: Layout) -> Program:
     """Lower observables for a model; `layout` tells where each lies in the row."""
+    return _finish(model, collect(model, observables, layout))
+
+
+def collect(model: SpinModel, observables: Sequence[obs.Observable], layout: Layout) -> Lists:
+    """What observables read: moments of an axis by their place in the table of moments, and operators."""
     n = model.n_sites
     strides = np.concatenate([[1], np.cumprod(model.dimensions)])[:-1].astype(np.int64)
-    lists = _Lists()
-    for observable in observables:
+    lists = Lists()
+    for observable in measured(observables):
         start = layout.field(observable.name).offset
         match observable:
             case obs.Magnetisation(components=axes):
@@ -103,6 +114,12 @@ def compile_program(model: SpinModel, observables: Sequence[obs.Observable], lay
                 index = np.arange(n * n).reshape(n, n)
                 for c, pair in enumerate(pairs):
                     _add_pair(lists, model, strides, pair, start + c * n * n + index, np.ones((n, n)))
+            case obs.CollectiveCovariance():
+                for c, moment in enumerate(obs.COVARIANCE_MOMENTS):
+                    if len(moment) == 1:
+                        lists.reads[_axis(moment)].extend((start + c, int(strides[i]), 1.0) for i in range(n))
+                    else:
+                        _add_pair(lists, model, strides, moment, np.full((n, n), start + c), np.ones((n, n)))
             case obs.CollectiveMoments(components=axes):
                 for c, a in enumerate(axes):
                     lists.moments_at[_axis(a)] = start + c * len(obs.ORDERS)
@@ -120,7 +137,7 @@ def compile_program(model: SpinModel, observables: Sequence[obs.Observable], lay
                 lists.jumps_at = start
             case _:
                 raise TypeError(f"no measurement for {type(observable).__name__}")
-    return _finish(model, strides, lists)
+    return lists
 
 
 def _axis(component: str) -> int:
@@ -128,7 +145,7 @@ def _axis(component: str) -> int:
 
 
 def _add_pair(
-    lists: _Lists, model: SpinModel, strides: NDArray[np.int64], pair: str, to: NDArray[np.int64], weight: Any
+    lists: Lists, model: SpinModel, strides: NDArray[np.int64], pair: str, to: NDArray[np.int64], weight: Any
 ) -> None:
     """Correlation S^a_i S^b_j for all i, j, into row elements to[i, j] with weight[i, j]."""
     if pair[0] != pair[1]:
@@ -145,10 +162,11 @@ def _add_pair(
                 reads.append((int(to[i, i]), 2 * int(strides[i]), float(weight[i, i])))
 
 
-def _finish(model: SpinModel, strides: NDArray[np.int64], lists: _Lists) -> Program:
+def _finish(model: SpinModel, lists: Lists) -> Program:
     from trajsim.lowering import LocalOperator
 
     n = model.n_sites
+    strides = np.concatenate([[1], np.cumprod(model.dimensions)])[:-1].astype(np.int64)
     largest = max(model.dimensions)
     recorded = [bool(lists.reads[a]) or lists.distribution_at[a] >= 0 or lists.moments_at[a] >= 0 for a in range(3)]
     rotations = np.zeros((3, n, largest, largest), dtype=np.complex128)

@@ -36,7 +36,7 @@ class CompiledSampler(Protocol):
 
 
 class Sampler(Protocol):
-    """Settings of a sampler."""
+    """Settings of a sampler. Those of `trajsim.records` that it can make stand in an attribute `records`, if any."""
 
     @property
     def method(self) -> str:

@@ -22,11 +22,18 @@ from trajsim import observables as obs
 from trajsim import streams
 from trajsim.errors import InputError, UnsupportedError
 from trajsim.layout import BlockData, Layout
+from trajsim.samplers import sectors, simd
 from trajsim.samplers.block import BlockMoments
-from trajsim.samplers.jump_kernel import MAX_ORDER, Clock, Counters, Generator, advance
-from trajsim.samplers.lowering import lower_generator
-from trajsim.samplers.measurement import Program, compile_program, measure
-from trajsim.samplers.status import OK, UNFINISHED
+from trajsim.samplers.flips import FlipOperators
+from trajsim.samplers.frugal import ROWS
+from trajsim.samplers.jump_kernel import Clock, Counters, Generator, Space
+from trajsim.samplers.lowering import effective_hamiltonian, lower_generator
+from trajsim.samplers.measurement import Program, compile_program
+from trajsim.samplers.recorder import RECORDS_OF_STATES, Recorder
+from trajsim.samplers.recording import Ensemble, begin, evolve, record
+from trajsim.samplers.spin_half import SpinHalfProgram, compile_spin_half
+from trajsim.samplers.status import OK, UNFINISHED, describe
+from trajsim.samplers.vectors import aligned, padded
 
 if TYPE_CHECKING:
     from trajsim.grid import Grid
@@ -36,8 +43,11 @@ if TYPE_CHECKING:
 __all__ = ["CompiledQuantumJump", "QuantumJump"]
 
 LARGEST_DIMENSION = 2**28
+_SERIES_BYTES = 1 << 26  # that the vectors of a Taylor series may take before they are made fewer
 # amplitudes times products with H_eff per call of the kernel: a signal is seen after about a second
 _WORK_PER_CALL = 1 << 25
+_LOGGED_JUMPS = 1024  # that the kernel keeps before it hands them over
+_ROWS_BYTES = 1 << 16  # of samples that wait to be added to the moments of a block
 
 
 def _never() -> bool:
@@ -52,24 +62,44 @@ class QuantumJump:
     root |psi|^2 = r of each jump is located; from 1e-13 to 1e-2. The bias of an expectation value is of that order
     times the time since the start. The norm's own error, at most 2 tolerance t after a time t without a jump, moves
     the next jump by that over the jump rate: with rates far below 1, choose the unit of time so that they are not, or
-    a tolerance far below them. precision: "double".
+    a tolerance far below them.
+
+    precision: "double", or "single": vectors in single precision, all norms in double; half the time and memory.
+    Rounding then adds about 5e-7 per unit time to the error of the state (measured on rings of 10 to 14 spins), so
+    that the tolerance must be at least 1e-6.
+    memory: "fast" keeps the Taylor vectors of a step, 13 to 19 beside the state; "low" makes do with four vectors in
+    all, for two to three times the products.
     """
 
     tolerance: float = 1e-6
     precision: str = "double"
+    memory: str = "fast"
     method: ClassVar[str] = "quantum_jump"
+    records: ClassVar[frozenset[str]] = RECORDS_OF_STATES | {"collective_covariance"}
 
     def __post_init__(self) -> None:
         """Validate."""
         value = self.tolerance
         if isinstance(value, bool) or not isinstance(value, int | float) or not 1e-13 <= value <= 1e-2:
             raise InputError(f"`sampler.tolerance` must be a number from 1e-13 to 1e-2, but {value!r} was given")
-        if self.precision != "double":
-            raise InputError(f"`sampler.precision` must be 'double', but {self.precision!r} was given")
+        if self.precision not in ("double", "single"):
+            raise InputError(f"`sampler.precision` must be 'double' or 'single', but {self.precision!r} was given")
+        if self.precision == "single" and value < 1e-6:
+            raise InputError(
+                f"`sampler.tolerance` must be at least 1e-6 in single precision, which rounds that much, but {value!r} "
+                "was given"
+            )
+        if self.memory not in ("fast", "low"):
+            raise InputError(f"`sampler.memory` must be 'fast' or 'low', but {self.memory!r} was given")
 
     def to_spec(self) -> dict[str, Any]:
         """As plain data (part of the identity of an ensemble)."""
-        return {"method": self.method, "tolerance": float(self.tolerance), "precision": self.precision}
+        return {
+            "method": self.method,
+            "tolerance": float(self.tolerance),
+            "precision": self.precision,
+            "memory": self.memory,
+        }
 
     def compile(
         self,
@@ -84,10 +114,42 @@ class QuantumJump:
         if dimension > LARGEST_DIMENSION:
             raise UnsupportedError(
                 f"the model must have at most 2^28 basis states for quantum jumps, but it has {dimension:.3g}: "
-                f"one trajectory would need {dimension * 16 * (MAX_ORDER + 2) / 2**30:.3g} GiB"
+                f"one trajectory would need {dimension * 16 * 14 / 2**30:.3g} GiB"
             )
         initial.check(model)
         return CompiledQuantumJump(self, model, initial, grid, observables, stream or model.hash)
+
+
+def _charge(model: SpinModel, initial: InitialState) -> tuple[int, int, NDArray[np.float64] | None]:
+    """Modulus of the charge whose sectors trajectories live in; the sector they start from, and the state in it.
+
+    No state if it is random, and then no sectors.
+    """
+    if initial.random:
+        return 1, 0, None
+    state = initial.state(model, lambda _: math.nan)
+    operators = [effective_hamiltonian(model), *(jump.terms for jump in model.lowered.jumps)]
+    modulus = sectors.best_modulus(model.dimensions, operators)
+    if modulus == 0 and set(model.dimensions) == {2}:
+        modulus = 2  # bit flips in vector registers outrun the shorter vectors of a U(1) sector
+    sector = sectors.sector_of(model.dimensions, modulus, state)
+    while sector is None:
+        modulus = 2 if modulus == 0 else 1
+        sector = sectors.sector_of(model.dimensions, modulus, state)
+    inside = state[sectors.basis(model.dimensions, modulus, sector)]
+    return modulus, sector, np.ascontiguousarray(inside, dtype=np.complex128).view(np.float64)
+
+
+def _bytes(tables: Any) -> int:
+    """Of all arrays of a tuple of tuples."""
+    if isinstance(tables, np.ndarray):
+        return tables.nbytes
+    return sum(_bytes(part) for part in tables) if isinstance(tables, tuple) else 0
+
+
+def _orders(vector_bytes: int) -> int:
+    """Largest order of the Taylor series: the more, the longer the steps; the fewer, the less memory."""
+    return int(np.clip(_SERIES_BYTES // vector_bytes - 2, 12, 18))
 
 
 class CompiledQuantumJump:
@@ -109,27 +171,42 @@ class CompiledQuantumJump:
         self.grid = grid
         self.layout: Layout = obs.layout(model, observables, grid)
         self._times = np.asarray(grid.sample_times, dtype=np.float64)
-        self._generator: Generator = lower_generator(model, self.layout.channels)
-        self._program: Program = compile_program(model, observables, self.layout)
-        self._fixed = None if initial.random else initial.state(model, lambda _: math.nan)
-        self._memory: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None
+        self._dtype = np.dtype(np.float64 if settings.precision == "double" else np.float32)
+        self._modulus, self._sector, self._fixed = _charge(model, initial)
+        self._length = padded(sectors.largest(model.dimensions, self._modulus), self._dtype)
+        self._orders = ROWS - 1 if settings.memory == "low" else _orders(self._length * self._dtype.itemsize)
+        self._generator: Generator = lower_generator(model, self.layout.channels, self._modulus, self._dtype)
+        self._program: Program | SpinHalfProgram
+        if isinstance(self._generator.operators, FlipOperators):
+            self._program = compile_spin_half(model, observables, self.layout, self._modulus, self._dtype)
+            self._scratch_size = self._length
+        else:
+            self._program = compile_program(model, observables, self.layout)
+            self._scratch_size = 6 * model.hilbert_dimension
+        self._space: Space | None = None
+        self._observables = tuple(observables)
+        self._bases: dict[int, NDArray[np.int64]] = {}  # made for records of states only
+        self._counters = np.zeros(len(Counters()), dtype=np.int64)  # of the last trajectory, for benchmarks
+
+    @property
+    def vector_bytes(self) -> int:
+        """Memory of a trajectory: its state, the vectors of a step, and room to measure it."""
+        return self._length * self._dtype.itemsize * (self._orders + 2) + 8 * self._scratch_size
+
+    @property
+    def table_bytes(self) -> int:
+        """Memory of the lowered model and observables, once for a rank."""
+        return _bytes(self._generator) + _bytes(self._program)
 
     @property
     def memory_bytes(self) -> int:
-        """Memory of one rank: the vectors of one trajectory and the tables; independent of the ensemble's size."""
-        vectors = self.model.hilbert_dimension * 16 * (MAX_ORDER + 4)
-        tables = sum(
-            array.nbytes
-            for group in (self._generator, self._generator.bank, self._program, self._program.bank)
-            for array in group
-            if isinstance(array, np.ndarray)
-        )
-        rows = 4 * self.layout.width * 8 * max(len(self._times), 1)
-        return vectors + tables + rows
+        """Memory of one rank, independent of the ensemble's size."""
+        rows = 4 * self.layout.width * 8 * max(len(self._times), 1) + _ROWS_BYTES
+        return self.vector_bytes + self.table_bytes + rows
 
     def warm_up(self) -> None:
         """Compile the kernels, or load them from the cache, by measuring the initial state once."""
-        self._trajectory(np.uint64(0), 0, self._times[:1] * 0.0, _never)
+        self._sample(np.uint64(0), 0, 1, self._ensemble(np.uint64(0), 0, self._times[:1] * 0.0), _never)
 
     def run_block(
         self,
@@ -142,62 +219,138 @@ class CompiledQuantumJump:
         """Trajectories first .. first + count - 1; None if `interrupted()` came true on the way."""
         key = streams.stream_key(seed, self.stream)
         moments = BlockMoments(self.layout, count, keep_raw)
-        for index in range(first, first + count):
-            outcome = self._trajectory(key, index, self._times, interrupted)
+        recorder = Recorder(self.model, self._observables, self.layout, len(self._times), count)
+        row_bytes = 8 * self.layout.width * len(self._times)
+        # several at once: entering the kernel takes as long as a unit of time of ten spins
+        alone = self._fixed is None or recorder.jumps is not None or recorder.wants(len(self._times) - 1)
+        together = 1 if alone else max(1, _ROWS_BYTES // max(row_bytes, 1))
+        for index in range(first, first + count, together):
+            number = min(together, first + count - index)
+            ensemble = self._ensemble(key, index, self._times)
+            outcome = self._sample(key, index, number, ensemble, interrupted, recorder if alone else None)
             if outcome is None:
                 return None
-            moments.add(*outcome)
-        return moments.finish()
+            for status, rows, jumps in zip(*outcome, strict=True):
+                moments.add(int(status), rows, jumps)
+                recorder.end(int(status))
+        return moments.finish(recorder.finish())
 
-    def _vectors(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Taylor vectors and scratch, made once. Raises UnsupportedError if this machine has not enough memory."""
-        if self._memory is None:
+    def _ensemble(self, key: np.uint64, index: int, times: NDArray[np.float64]) -> Ensemble:
+        """What the trajectories have in common; the initial state of trajectory `index` if they have not."""
+        start = self._fixed
+        if start is None:
+            purpose, trajectory = np.uint64(streams.INITIAL_STATE), np.uint64(index)
+            state = self.initial.state(
+                self.model, lambda n: float(streams.uniform(key, trajectory, purpose, np.uint64(n)))
+            )
+            start = np.ascontiguousarray(state).view(np.float64)
+        return self._from(start, times, self.grid.recording_starts)
+
+    def _from(self, start: NDArray[np.float64], times: NDArray[np.float64], count_from: float) -> Ensemble:
+        # the kernel of low memory takes its own steps
+        step = 0.5 * (self._orders + 1) / max(self._generator.bound, 1e-300)
+        return Ensemble(start, self._sector, step, self.settings.tolerance, times, count_from)
+
+    def _sample(
+        self,
+        key: np.uint64,
+        first: int,
+        count: int,
+        ensemble: Ensemble,
+        interrupted: Callable[[], bool],
+        recorder: Recorder | None = None,
+    ) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.int64]] | None:
+        """Statuses (count,), samples (count, times, width) and jumps (count, families) of some trajectories.
+
+        recorder: of further records, for one trajectory at a time.
+        """
+        space, at = self._memory(), Counters()
+        logs = recorder is not None and recorder.jumps is not None
+        if not logs:
+            space = space._replace(logged_time=space.logged_time[:0], logged_channel=space.logged_channel[:0])
+        pause = recorder is not None and recorder.wants(len(ensemble.times) - 1)
+        clock, counters = np.zeros(len(Clock())), np.zeros(len(Counters()), dtype=np.int64)
+        statuses = np.full(count, UNFINISHED)
+        jumps = np.zeros((count, len(self.layout.channels)), dtype=np.int64)
+        rows = np.full((count, len(ensemble.times), self.layout.width), np.nan)
+        products = max(1, 2 * _WORK_PER_CALL // self._length)
+        status, recorded = UNFINISHED, -1
+        while status == UNFINISHED:
+            if interrupted():
+                return None
+            status = record(
+                self._generator, self._program, space, self._scratch, ensemble, clock, counters, key, np.uint64(first),
+                statuses, jumps, rows, counters[at.products] + products, pause,
+            )  # fmt: skip
+            if recorder is None:
+                continue
+            if logs and recorder.jumps is not None:
+                filled = counters[at.logged]
+                recorder.jumps.append(space.logged_time[:filled], space.logged_channel[:filled])
+                counters[at.logged] = 0
+            sample = int(counters[at.sample]) - 1
+            if pause and sample > recorded and status == UNFINISHED:
+                recorded = sample
+                if recorder.wants(sample):
+                    recorder.sample(sample, self._state(int(counters[at.sector]), clock), rows[0, sample])
+        self._counters = counters
+        return statuses, rows, jumps
+
+    def _memory(self) -> Space:
+        """Vectors and scratch, made once. Raises UnsupportedError if this machine has not enough memory."""
+        if self._space is None:
             there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
             if self.memory_bytes > there:
                 raise UnsupportedError(
                     f"the model must fit into memory, but a trajectory of {self.model.hilbert_dimension} basis states "
                     f"needs {self.memory_bytes / 2**30:.3g} GiB and this machine has {there / 2**30:.3g} GiB"
                 )
-            dimension = self.model.hilbert_dimension
-            self._memory = (np.empty((MAX_ORDER + 1, 2, dimension)), np.empty((2, 2, dimension)))
-        return self._memory
-
-    def _trajectory(
-        self, key: np.uint64, index: int, times: NDArray[np.float64], interrupted: Callable[[], bool]
-    ) -> tuple[int, NDArray[np.float64], NDArray[np.int64]] | None:
-        """Status, samples (times, width) and jump counts of one trajectory."""
-        vectors, work = self._vectors()
-        trajectory = np.uint64(index)
-        psi = self._fixed
-        if psi is None:
-            purpose = np.uint64(streams.INITIAL_STATE)
-            psi = self.initial.state(
-                self.model, lambda n: float(streams.uniform(key, trajectory, purpose, np.uint64(n)))
+            block = simd.block_size(self._dtype)
+            self._space = Space(
+                # blocks more in a row: at a power of two, rows would compete for the same lines of the cache
+                vectors=aligned((self._orders + 1, self._length + 3 * block), self._dtype),
+                work=aligned((self._length,), self._dtype),
+                rates=np.zeros(self._generator.channels.family.size),
+                turns=aligned(((self._orders + 1) * simd.lane_count(self._dtype),), self._dtype),
+                block=block,
+                logged_time=np.empty(_LOGGED_JUMPS),
+                logged_channel=np.empty(_LOGGED_JUMPS, dtype=np.int32),
             )
-        vectors[0, 0], vectors[0, 1] = psi.real, psi.imag
-        clock = np.zeros(len(Clock()))
-        counters = np.zeros(len(Counters()), dtype=np.int64)
-        at, count = Clock(), Counters()
-        clock[at.norm] = 1.0
-        clock[at.step] = 0.5 * (MAX_ORDER + 1) / max(self._generator.bound, 1e-300)
-        # without jumps the norm only drifts by truncation, which must not be taken for a jump
-        if self._generator.channels:
-            clock[at.threshold] = streams.uniform(key, trajectory, np.uint64(streams.JUMPS), np.uint64(0))
-        counters[count.draws] = 1
+            self._scratch = aligned((self._scratch_size,), np.float64)
+        return self._space
+
+    def no_jump(self, state: NDArray[np.complex128], time: float) -> NDArray[np.complex128]:
+        """exp(-i H_eff time) |state>, not normalised: what happens between jumps, by the kernel and its tolerance.
+
+        state (D,): on the full space, normalised, in the sector of the initial state.
+        Raises: InputError if it is not; UnsupportedError if the kernel reports a failure.
+        """
+        space, basis = self._memory(), sectors.basis(self.model.dimensions, self._modulus, self._sector)
+        inside = np.ascontiguousarray(state[basis], dtype=np.complex128)
+        if not abs(np.vdot(inside, inside).real - 1.0) < 1e-6:
+            raise InputError("`state` must be normalised and lie in the sector of the initial state, but it does not")
+        clock, counters = np.zeros(len(Clock())), np.zeros(len(Counters()), dtype=np.int64)
+        ensemble = self._from(inside.view(np.float64), np.array([time]), 0.0)
+        begin(self._generator, space, ensemble, clock, counters, 0.0)
         jumps = np.zeros(len(self.layout.channels), dtype=np.int64)
-        rows = np.full((len(times), self.layout.width), np.nan)
-        rates = np.empty(self._generator.channels)
-        slice_ = max(1, _WORK_PER_CALL // self.model.hilbert_dimension)
-        for sample, time in enumerate(times):
-            status = UNFINISHED
-            while status == UNFINISHED:
-                if interrupted():
-                    return None
-                status = advance(
-                    self._generator, vectors, work[0], rates, clock, counters, jumps, key, trajectory,
-                    self.settings.tolerance, time, self.grid.recording_starts, counters[count.products] + slice_,
-                )  # fmt: skip
-            if status != OK:
-                return status, rows, jumps
-            measure(self._program, vectors[0], clock[at.norm], jumps, work[0], work[1], rows[sample])
-        return OK, rows, jumps
+        status = evolve(
+            self._generator, space, clock, counters, jumps, np.uint64(0), np.uint64(0), self.settings.tolerance,
+            time, 0.0, np.iinfo(np.int64).max,
+        )  # fmt: skip
+        if status != OK:
+            raise UnsupportedError(f"`state` must evolve to {time:g}, but it does not: {describe(status)}")
+        self._counters = counters
+        result = self._state(self._sector, clock)
+        result *= np.sqrt(clock[Clock().norm])
+        return result
+
+    def _state(self, sector: int, clock: NDArray[np.float64]) -> NDArray[np.complex128]:
+        """The state of the kernel on the full space, normalised."""
+        assert self._space is not None
+        if sector not in self._bases:
+            self._bases[sector] = sectors.basis(self.model.dimensions, self._modulus, sector)
+        basis = self._bases[sector]
+        result = np.zeros(self.model.hilbert_dimension, dtype=np.complex128)
+        result[basis] = self._space.vectors[0, : 2 * len(basis)].astype(np.float64).view(np.complex128)
+        result *= np.exp(-1j * clock[Clock().phase]) / np.sqrt(clock[Clock().norm])
+        return result

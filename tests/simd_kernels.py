@@ -1,0 +1,144 @@
+"""Every operation of `trajsim.samplers.simd` as a kernel on arrays, and the same by exact arithmetic.
+
+As a program: the sha256 of what all of them make of random numbers, and how many kernels were loaded from the cache.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+from trajsim.kernel_cache import renew
+from trajsim.samplers import simd
+
+Array = np.ndarray[Any, Any]
+
+
+@njit(cache=True)
+def zeros(y):
+    simd.store(simd.zeros(y), y, 0)
+
+
+@njit(cache=True)
+def copied(x, base, y, to):
+    return simd.store(simd.load(x, base), y, to)
+
+
+@njit(cache=True)
+def add_moved(a, x, source, c, at, y):
+    simd.store(simd.add_moved(simd.load(a, 0), x, source, c, at), y, 0)
+
+
+@njit(cache=True)
+def add_weighted(a, x, source, c, at, y):
+    simd.store(simd.add_weighted(simd.load(a, 0), x, source, c, at), y, 0)
+
+
+@njit(cache=True)
+def multiply_complex(d, shift, x, base, y):
+    simd.store(simd.multiply_complex(d, shift, x, base), y, 0)
+
+
+@njit(cache=True)
+def weighted_norm(w, x, base):
+    return simd.weighted_norm(w, x, base)
+
+
+@njit(cache=True)
+def scaled(a, factor, y):
+    simd.store(simd.scaled(simd.load(a, 0), factor), y, 0)
+
+
+@njit(cache=True)
+def subtracted(a, factor, b, y):
+    simd.store(simd.subtracted(simd.load(a, 0), factor, simd.load(b, 0)), y, 0)
+
+
+@njit(cache=True)
+def inner(a, b):
+    return simd.inner(simd.load(a, 0), simd.load(b, 0))
+
+
+renew(globals())
+
+KERNELS = (zeros, copied, add_moved, add_weighted, multiply_complex, weighted_norm, scaled, subtracted, inner)
+
+
+# exact arithmetic, rounded once where an instruction rounds once ------------------------------------------
+
+
+def fused(a: Array, b: Array, c: Array) -> Array:
+    """a b + c, rounded once. (To singles by way of doubles, which rounds a second time in one case of 2^29.)"""
+    exact = [
+        float(Fraction(float(p)) * Fraction(float(q)) + Fraction(float(r))) for p, q, r in zip(a, b, c, strict=True)
+    ]
+    return np.array(exact).astype(c.dtype)
+
+
+def moved(x: Array, source: int, size: int) -> Array:
+    return x[source ^ np.arange(size)]
+
+
+def complex_product(d: Array, shift: float, x: Array) -> Array:
+    """re: (dr - s) xr + [-di xi],  im: (dr - s) xi + [di xr]; what is in brackets is rounded, so is dr - s."""
+    real = np.repeat(d[0::2] - x.dtype.type(shift), 2)
+    turned = np.empty_like(x)
+    turned[0::2] = d[1::2] * -x[1::2]
+    turned[1::2] = d[1::2] * x[0::2]
+    return fused(real, x, turned)
+
+
+def inner_product(a: Array, b: Array) -> float:
+    """In doubles: two running sums over vectors of 8, added, and the 8 lanes folded in halves."""
+    left, right = (v.astype(np.float64).reshape(-1, 8) for v in (a, b))
+    sums = [left[0] * right[0], left[1] * right[1]]
+    for k in range(2, len(left)):
+        sums[k % 2] = fused(left[k], right[k], sums[k % 2])
+    total = sums[0] + sums[1]
+    while len(total) > 1:
+        half = len(total) // 2
+        total = total[:half] + total[half:]
+    return float(total[0])
+
+
+def unaligned(x: Array, offset: int) -> Array:
+    """The same numbers, `offset` of them behind the beginning of a cache line."""
+    raw = np.zeros(x.nbytes + 128, dtype=np.uint8)
+    start = -raw.ctypes.data % 64 + offset * x.itemsize
+    result = raw[start : start + x.nbytes].view(x.dtype)
+    result[:] = x
+    return result
+
+
+def digest(dtype: Any, offset: int) -> str:
+    """sha256 of all results for random numbers, every mask once."""
+    rng = np.random.default_rng(3)
+    size, lanes = simd.block_size(dtype), simd.lane_count(dtype)
+    x, a, c, y = (unaligned(rng.normal(size=2 * size).astype(dtype), offset) for _ in range(4))
+    found = hashlib.sha256()
+    for mask in range(2 * size):
+        add_moved(a, x, mask, c, lanes, y)
+        found.update(y.tobytes())
+        add_weighted(a, x, mask, c, size, y)
+        found.update(y.tobytes())
+    for base in (0, size):
+        multiply_complex(c, 0.3, x, base, y)
+        found.update(y.tobytes() + np.float64(weighted_norm(a, x, base)).tobytes())
+        scaled(y, 1.7, y)
+        found.update(y.tobytes())
+        subtracted(y, -0.3, a, y)
+        found.update(y.tobytes() + np.float64(inner(y, a)).tobytes())
+        copied(x, base, y, size - base)
+        found.update(y.tobytes())
+    zeros(y)
+    found.update(y.tobytes())
+    return found.hexdigest()
+
+
+if __name__ == "__main__":
+    text = " ".join(digest(dtype, 0) for dtype in (np.float64, np.float32))
+    print(text, sum(sum(kernel.stats.cache_hits.values()) for kernel in KERNELS))

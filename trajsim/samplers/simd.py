@@ -1,0 +1,345 @@
+r"""Blocks of a state vector held in vector registers: the only hand-made vector code.
+
+A block is `VECTORS` vectors of 64 bytes, 8 doubles or 16 singles each, of an array of interleaved complex numbers.
+numba's compiler does not move data between the lanes of a vector by itself, and it keeps a sum over bonds in memory;
+with blocks as values of ordinary numba code both happen in registers, and nothing else changes: every lane does, in a
+fixed order, the fused multiply-adds that are written down, so the bits do not depend on how a kernel was compiled.
+On machines with shorter vectors LLVM splits the operations.
+
+    zeros(x)                                    block of zeros of the type of x
+    load(x, base)                               x[base : base + size]
+    add_moved(a, x, source, c, at)              a[f] + c[at + f % lanes] x[source ^ f]
+    add_weighted(a, x, source, c, at)           a[f] + c[at + f]         x[source ^ f]
+    multiply_complex(d, shift, x, base)         (d[base + k] - shift) x[base + k], complex, shift real
+    weighted_norm(w, x, base)                   \sum_f w[(base + f) / 2] x[base + f]^2 in double
+    scaled(a, factor)                           factor a[f]
+    subtracted(a, factor, b)                    a[f] - factor b[f]
+    store(a, y, base)                           y[base + f] = a[f];  returns base
+    inner(a, b)                                 \sum_f a[f] b[f] in double
+
+f = 0 .. size - 1, size = block_size(dtype), lanes = lane_count(dtype). `base` and `source` are indices of reals, `base`
+a multiple of the size; bit 0 of `source` exchanges real and imaginary parts.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic as numba_intrinsic
+from numba.extending import models, register_model
+
+__all__ = [
+    "VECTORS",
+    "add_moved",
+    "add_weighted",
+    "block_size",
+    "inner",
+    "lane_count",
+    "load",
+    "multiply_complex",
+    "scaled",
+    "store",
+    "subtracted",
+    "weighted_norm",
+    "zeros",
+]
+
+VECTORS: Final = 8  # accumulators of a block: enough to hide the latency of an addition, few enough for the registers
+_BYTES: Final = 64
+
+intrinsic: Any = numba_intrinsic  # a type checker sees the function of Python, which takes the typing context as well
+
+
+def lane_count(dtype: Any) -> int:
+    """Reals in a vector."""
+    return _BYTES // int(np.dtype(dtype).itemsize)
+
+
+def block_size(dtype: Any) -> int:
+    """Reals in a block."""
+    return VECTORS * lane_count(dtype)
+
+
+class _Block(types.Type):
+    """numba type of a block of float64 or float32."""
+
+    def __init__(self, dtype: types.Float) -> None:
+        self.dtype = dtype
+        super().__init__(name=f"Block({dtype})")
+
+
+@register_model(_Block)
+class _BlockModel(models.PrimitiveModel):
+    def __init__(self, dmm: Any, fe_type: _Block) -> None:
+        super().__init__(dmm, fe_type, ir.ArrayType(_vector(fe_type.dtype), VECTORS))
+
+
+def _element(dtype: types.Float) -> ir.Type:
+    return ir.DoubleType() if dtype == types.float64 else ir.FloatType()
+
+
+def _vector(dtype: types.Float) -> ir.VectorType:
+    return ir.VectorType(_element(dtype), _BYTES * 8 // dtype.bitwidth)
+
+
+_INDEX = ir.IntType(64)
+_HALVES = (list(range(8)), list(range(8, 16)))
+
+
+class _Emitter:
+    """Writes the instructions of one intrinsic for one element type."""
+
+    def __init__(self, context: Any, builder: Any, dtype: types.Float) -> None:
+        self.context, self.builder, self.dtype = context, builder, dtype
+        self.vector = _vector(dtype)
+        self.lanes: int = self.vector.count
+        self.name = f"v{self.lanes}f{dtype.bitwidth}"
+
+    def data(self, array_type: Any, array: Any) -> Any:
+        return cgutils.create_struct_proxy(array_type)(self.context, self.builder, value=array).data
+
+    def pointer(self, data: Any, index: Any) -> Any:
+        return self.builder.bitcast(self.builder.gep(data, [index]), self.vector.as_pointer())
+
+    def load(self, data: Any, index: Any) -> Any:
+        value = self.builder.load(self.pointer(data, index))
+        value.align = self.dtype.bitwidth // 8
+        return value
+
+    def store(self, value: Any, data: Any, index: Any) -> None:
+        self.builder.store(value, self.pointer(data, index)).align = self.dtype.bitwidth // 8
+
+    def fma(self, a: Any, b: Any, c: Any) -> Any:
+        kind = ir.FunctionType(self.vector, [self.vector] * 3)
+        function = cgutils.get_or_insert_function(self.builder.module, kind, f"llvm.fma.{self.name}")
+        return self.builder.call(function, [a, b, c])
+
+    def shuffle(self, value: Any, order: list[int]) -> Any:
+        mask = ir.Constant(ir.VectorType(ir.IntType(32), len(order)), order)
+        return self.builder.shuffle_vector(value, ir.Constant(value.type, ir.Undefined), mask)
+
+    def splat(self, scalar: Any) -> Any:
+        one = self.builder.insert_element(ir.Constant(self.vector, ir.Undefined), scalar, ir.Constant(_INDEX, 0))
+        return self.shuffle(one, [0] * self.lanes)
+
+    def add_moved(self, sums: list[Any], factors: list[Any], data: Any, source: Any) -> list[Any]:
+        """Fused multiply-adds with x[source ^ f]: vectors are exchanged by address, lanes by a constant permutation."""
+        builder = self.builder
+        lane = builder.and_(source, ir.Constant(_INDEX, self.lanes - 1))
+        first = builder.and_(source, ir.Constant(_INDEX, -self.lanes))
+        end = builder.append_basic_block("moved")
+        straight = builder.append_basic_block("straight")
+        switch = builder.switch(lane, straight)
+        cases = []
+        for pattern in range(self.lanes):
+            block = straight if pattern == 0 else builder.append_basic_block(f"lane{pattern}")
+            if pattern:
+                switch.add_case(ir.Constant(_INDEX, pattern), block)
+            builder.position_at_end(block)
+            order = [f ^ pattern for f in range(self.lanes)]
+            values = []
+            for j in range(VECTORS):
+                x = self.load(data, self.builder.xor(first, ir.Constant(_INDEX, j * self.lanes)))
+                values.append(self.fma(factors[j], self.shuffle(x, order) if pattern else x, sums[j]))
+            cases.append((block, values))
+            builder.branch(end)
+        builder.position_at_end(end)
+        result = []
+        for j in range(VECTORS):
+            phi = builder.phi(self.vector)
+            for block, values in cases:
+                phi.add_incoming(values[j], block)
+            result.append(phi)
+        return result
+
+    def plus(self, base: Any, j: int) -> Any:
+        return self.builder.add(base, ir.Constant(_INDEX, j * self.lanes))
+
+    def pack(self, values: list[Any]) -> Any:
+        block = ir.Constant(ir.ArrayType(self.vector, VECTORS), ir.Undefined)
+        for j, value in enumerate(values):
+            block = self.builder.insert_value(block, value, j)
+        return block
+
+    def unpack(self, block: Any) -> list[Any]:
+        return [self.builder.extract_value(block, j) for j in range(VECTORS)]
+
+    def sum_products(self, left: list[Any], right: list[Any]) -> Any:
+        """Sum of products in double, in an order that is fixed."""
+        builder = self.builder
+        wide = _Emitter(self.context, builder, types.float64)
+        pairs = []
+        for a, b in zip(left, right, strict=True):
+            if self.dtype == types.float64:
+                pairs.append((a, b))
+                continue
+            halves = [[builder.fpext(self.shuffle(v, h), wide.vector) for v in (a, b)] for h in _HALVES]
+            pairs.extend((left, right) for left, right in halves)
+        sums = [builder.fmul(*pairs[0]), builder.fmul(*pairs[1])]
+        for k, (a, b) in enumerate(pairs[2:]):
+            sums[k % 2] = wide.fma(a, b, sums[k % 2])
+        total = builder.fadd(*sums)
+        for width in (4, 2, 1):
+            low = wide.shuffle(total, list(range(width)))
+            high = wide.shuffle(total, list(range(width, 2 * width)))
+            total = builder.fadd(low, high)
+        return builder.extract_element(total, ir.Constant(_INDEX, 0))
+
+
+def _rounded(builder: Any, scalar: Any, dtype: types.Float) -> Any:
+    return scalar if dtype == types.float64 else builder.fptrunc(scalar, ir.FloatType())
+
+
+@intrinsic
+def zeros(typingctx: Any, x: Any) -> Any:
+    """Block of zeros of the type of x."""
+    block = _Block(x.dtype)
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return ir.Constant(context.get_value_type(block), None)
+
+    return block(x), codegen
+
+
+@intrinsic
+def load(typingctx: Any, x: Any, base: Any) -> Any:
+    """x[base : base + size]."""
+    block = _Block(x.dtype)
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        emit = _Emitter(context, builder, x.dtype)
+        data = emit.data(signature.args[0], args[0])
+        return emit.pack([emit.load(data, emit.plus(args[1], j)) for j in range(VECTORS)])
+
+    return block(x, types.int64), codegen
+
+
+def _add(context: Any, builder: Any, signature: Any, args: Any, weighted: bool) -> Any:
+    emit = _Emitter(context, builder, signature.args[0].dtype)
+    block, x, source, coefficients, at = args
+    data = emit.data(signature.args[1], x)
+    table = emit.data(signature.args[3], coefficients)
+    if weighted:
+        factors = [emit.load(table, emit.plus(at, j)) for j in range(VECTORS)]
+    else:
+        factors = [emit.load(table, at)] * VECTORS
+    return emit.pack(emit.add_moved(emit.unpack(block), factors, data, source))
+
+
+@intrinsic
+def add_moved(typingctx: Any, a: Any, x: Any, source: Any, c: Any, at: Any) -> Any:
+    """a[f] + c[at + f % lanes] x[source ^ f]."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return _add(context, builder, signature, args, weighted=False)
+
+    return a(a, x, types.int64, c, types.int64), codegen
+
+
+@intrinsic
+def add_weighted(typingctx: Any, a: Any, x: Any, source: Any, c: Any, at: Any) -> Any:
+    """a[f] + c[at + f] x[source ^ f]."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return _add(context, builder, signature, args, weighted=True)
+
+    return a(a, x, types.int64, c, types.int64), codegen
+
+
+@intrinsic
+def multiply_complex(typingctx: Any, d: Any, shift: Any, x: Any, base: Any) -> Any:
+    """Block of (d[base + k] - shift) x[base + k], complex, with a real shift."""
+    block = _Block(x.dtype)
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        emit = _Emitter(context, builder, x.dtype)
+        left, right = emit.data(signature.args[0], args[0]), emit.data(signature.args[2], args[2])
+        shifts = emit.splat(_rounded(builder, args[1], x.dtype))
+        even = [f & ~1 for f in range(emit.lanes)]
+        odd = [f | 1 for f in range(emit.lanes)]
+        swap = [f ^ 1 for f in range(emit.lanes)]
+        signs = ir.Constant(emit.vector, [1.0 if f % 2 else -1.0 for f in range(emit.lanes)])
+        result = []
+        for j in range(VECTORS):
+            dv = emit.load(left, emit.plus(args[3], j))
+            xv = emit.load(right, emit.plus(args[3], j))
+            turned = builder.fmul(emit.shuffle(dv, odd), builder.fmul(signs, emit.shuffle(xv, swap)))
+            result.append(emit.fma(builder.fsub(emit.shuffle(dv, even), shifts), xv, turned))
+        return emit.pack(result)
+
+    return block(d, types.float64, x, types.int64), codegen
+
+
+@intrinsic
+def weighted_norm(typingctx: Any, w: Any, x: Any, base: Any) -> Any:
+    r"""\sum_f w[(base + f) / 2] x[base + f]^2 in double."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        emit = _Emitter(context, builder, x.dtype)
+        weights, data = (emit.data(kind, value) for kind, value in zip(signature.args[:2], args[:2], strict=True))
+        half = ir.VectorType(emit.vector.element, emit.lanes // 2)
+        left, right = [], []
+        for j in range(VECTORS):
+            index = builder.ashr(emit.plus(args[2], j), ir.Constant(_INDEX, 1))
+            few = builder.load(builder.bitcast(builder.gep(weights, [index]), half.as_pointer()))
+            few.align = emit.dtype.bitwidth // 8
+            value = emit.load(data, emit.plus(args[2], j))
+            left.append(builder.fmul(emit.shuffle(few, [f // 2 for f in range(emit.lanes)]), value))
+            right.append(value)
+        return emit.sum_products(left, right)
+
+    return types.float64(w, x, types.int64), codegen
+
+
+@intrinsic
+def scaled(typingctx: Any, a: Any, factor: Any) -> Any:
+    """factor a[f]."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        emit = _Emitter(context, builder, a.dtype)
+        factors = emit.splat(_rounded(builder, args[1], a.dtype))
+        return emit.pack([builder.fmul(v, factors) for v in emit.unpack(args[0])])
+
+    return a(a, types.float64), codegen
+
+
+@intrinsic
+def subtracted(typingctx: Any, a: Any, factor: Any, b: Any) -> Any:
+    """a[f] - factor b[f]."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        emit = _Emitter(context, builder, a.dtype)
+        factors = emit.splat(builder.fneg(_rounded(builder, args[1], a.dtype)))
+        pairs = zip(emit.unpack(args[0]), emit.unpack(args[2]), strict=True)
+        return emit.pack([emit.fma(factors, right, left) for left, right in pairs])
+
+    return a(a, types.float64, b), codegen
+
+
+@intrinsic
+def store(typingctx: Any, a: Any, y: Any, base: Any) -> Any:
+    """y[base + f] = a[f]; returns base."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        emit = _Emitter(context, builder, a.dtype)
+        data = emit.data(signature.args[1], args[1])
+        for j, value in enumerate(emit.unpack(args[0])):
+            emit.store(value, data, emit.plus(args[2], j))
+        return args[2]
+
+    return types.int64(a, y, types.int64), codegen
+
+
+@intrinsic
+def inner(typingctx: Any, a: Any, b: Any) -> Any:
+    r"""\sum_f a[f] b[f] in double."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        emit = _Emitter(context, builder, a.dtype)
+        return emit.sum_products(emit.unpack(args[0]), emit.unpack(args[1]))
+
+    return types.float64(a, b), codegen

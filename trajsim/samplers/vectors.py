@@ -1,0 +1,166 @@
+"""State vectors: aligned memory, and the few operations on whole vectors that every engine shares.
+
+A vector is an array of float64 or float32, complex numbers interleaved, padded with zeros to whole blocks.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from trajsim.kernel_cache import renew
+from trajsim.samplers import simd
+
+__all__ = [
+    "add_term",
+    "add_turned",
+    "aligned",
+    "copy_scaled",
+    "expectation_of_diagonal",
+    "imaginary_overlap",
+    "padded",
+    "pick",
+    "real_overlap",
+    "subtract",
+]
+
+_LINE = 64  # bytes: a vector register that crosses two cache lines takes two loads
+
+
+def aligned(shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
+    """Array of zeros that begins at a cache line."""
+    count = int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
+    raw = np.zeros(count + _LINE, dtype=np.uint8)
+    start = -raw.ctypes.data % _LINE
+    array: NDArray[Any] = raw[start : start + count].view(dtype).reshape(shape)
+    return array
+
+
+def padded(amplitudes: int, dtype: Any) -> int:
+    """Reals of a vector of that many amplitudes, whole blocks."""
+    block = simd.block_size(dtype)
+    return -(-2 * amplitudes // block) * block
+
+
+@njit(cache=True)
+def add_turned(vectors: Any, terms: int, ratio: float, length: int, block_size: int, turns: Any, out: Any) -> float:
+    r"""out = \sum_{k < terms} (-i ratio)^k vectors[k]; returns <out|out>. turns: scratch for terms x lanes numbers."""
+    lanes = block_size // simd.VECTORS
+    power = 1.0
+    for k in range(terms):
+        sign = 1.0 if k % 4 < 2 else -1.0
+        for lane in range(lanes):
+            # -i (re + i im) = im - i re
+            turns[k * lanes + lane] = sign * power * (-1.0 if k % 2 and lane % 2 else 1.0)
+        power *= ratio
+    flat = vectors.reshape(-1)
+    stride = vectors.shape[1]
+    total = 0.0
+    for base in range(0, length, block_size):
+        block = simd.load(flat, base)
+        for k in range(1, terms):
+            block = simd.add_moved(block, flat, k * stride + base + k % 2, turns, k * lanes)
+        total += simd.inner(block, block)
+        simd.store(block, out, base)
+    return total
+
+
+@njit(cache=True)
+def add_term(x: Any, y: Any, length: int, block_size: int, order: int, factor: float, turns: Any) -> float:
+    r"""y += (-i)^order factor x; returns <y|y>. turns: scratch for one vector register."""
+    for lane in range(block_size // simd.VECTORS):
+        sign = 1.0 if order % 4 < 2 else -1.0
+        turns[lane] = sign * factor * (-1.0 if order % 2 and lane % 2 else 1.0)
+    total = 0.0
+    for base in range(0, length, block_size):
+        block = simd.add_moved(simd.load(y, base), x, base + order % 2, turns, 0)
+        total += simd.inner(block, block)
+        simd.store(block, y, base)
+    return total
+
+
+@njit(cache=True)
+def imaginary_overlap(x: Any, y: Any, length: int, block_size: int, turns: Any) -> float:
+    """Im <x|y>. turns: scratch for one vector register."""
+    for lane in range(block_size // simd.VECTORS):
+        turns[lane] = -1.0 if lane % 2 else 1.0
+    total = 0.0
+    for base in range(0, length, block_size):
+        total += simd.inner(simd.load(x, base), simd.add_moved(simd.zeros(y), y, base + 1, turns, 0))
+    return total
+
+
+@njit(cache=True)
+def real_overlap(x: Any, y: Any, length: int, block_size: int) -> float:
+    """Re <x|y>."""
+    total = 0.0
+    for base in range(0, length, block_size):
+        total += simd.inner(simd.load(x, base), simd.load(y, base))
+    return total
+
+
+@njit(cache=True)
+def subtract(x: Any, y: Any, length: int, block_size: int, factor: float) -> float:
+    """y -= factor x; returns <y|y>."""
+    total = 0.0
+    for base in range(0, length, block_size):
+        block = simd.subtracted(simd.load(y, base), factor, simd.load(x, base))
+        total += simd.inner(block, block)
+        simd.store(block, y, base)
+    return total
+
+
+@njit(cache=True)
+def copy_scaled(x: Any, y: Any, length: int, block_size: int, factor: float) -> float:
+    """y = factor x; returns <y|y>."""
+    total = 0.0
+    for base in range(0, length, block_size):
+        block = simd.scaled(simd.load(x, base), factor)
+        total += simd.inner(block, block)
+        simd.store(block, y, base)
+    return total
+
+
+@njit(cache=True)
+def expectation_of_diagonal(weights: Any, x: Any, length: int, block_size: int) -> float:
+    r"""\sum_k weights[k] |x[k]|^2; weights padded like x."""
+    total = 0.0
+    for base in range(0, length, block_size):
+        total += simd.weighted_norm(weights, x, base)
+    return total
+
+
+@njit(cache=True)
+def pick(weights: Any, x: Any, length: int, block_size: int, goal: float) -> int:
+    r"""Basis state k drawn from weights[k] |x[k]|^2: the first at which the running sum exceeds `goal`.
+
+    The sum runs over blocks first, then within one. Rounding may leave `goal` above the last sum: then the last state
+    with a positive weight. -1 if there is none.
+    """
+    rest = after = goal
+    chosen = -1
+    for base in range(0, length, block_size):
+        part = simd.weighted_norm(weights, x, base)
+        if part > 0.0:
+            chosen = base
+            rest = after
+            after = rest - part
+            if after < 0.0:
+                break
+    if chosen < 0:
+        return -1
+    first = chosen // 2
+    for k in range(first, first + block_size // 2):
+        weight = np.float64(weights[k]) * (np.float64(x[2 * k]) ** 2 + np.float64(x[2 * k + 1]) ** 2)
+        if weight > 0.0:
+            chosen = k
+            rest -= weight
+            if rest < 0.0:
+                break
+    return chosen
+
+
+renew(globals())
