@@ -59,6 +59,11 @@ class Momentum:
         return engine
 
     @property
+    def largest(self) -> int:
+        """Amplitudes of the largest sector."""
+        return int(np.diff(self.operators.orbits.first).max())
+
+    @property
     def memory_bytes(self) -> int:
         """Of the tables."""
         arrays = (*self.operators, *self.operators.orbits, *self.operators.rows, *self.operators.draws)

@@ -21,8 +21,18 @@ if TYPE_CHECKING:
     from trajsim.layout import Layout
     from trajsim.model import SpinModel
 
-__all__ = ["Program", "Reads", "compile_program"]
+__all__ = ["Program", "Reads", "check_observable", "compile_program"]
 
+_ALONG_Z = (obs.CollectiveMoments, obs.CollectiveDistribution)
+_KNOWN = (
+    obs.Magnetisation,
+    obs.SiteMagnetisation,
+    obs.Correlation,
+    obs.PairCorrelation,
+    *_ALONG_Z,
+    obs.Energy,
+    obs.JumpCounts,
+)
 _KINDS = ("S-", "S+", "Sz")
 # S^x, S^y, S^z of S^-, S^+, S^z
 _AXES = np.array([[0.5, 0.5, 0.0], [0.5j, -0.5j, 0.0], [0.0, 0.0, 1.0]])
@@ -135,7 +145,9 @@ class _Compiler:
                     number = ((self.pairs.index(pair) * self.orbits + o) * self.orbits + other) * self.n + h
                     self.ab.add(int(to[i, j]), number, float(weight[i, j]))
 
-    def add(self, observable: obs.Observable, start: int) -> None:
+    def add(self, observable: obs.Observable, layout: Layout) -> None:
+        check_observable(observable)
+        start = layout.field(observable.name).offset
         n = self.sites
         match observable:
             case obs.Magnetisation(components=axes):
@@ -164,17 +176,6 @@ class _Compiler:
                 self.energy_at = start
             case obs.JumpCounts():
                 self.jumps_at = start
-            case obs.CollectiveMoments() | obs.CollectiveDistribution():
-                raise UnsupportedError(
-                    f"`record.{observable.name}` must be ['z'] with sampler.unravelling = 'momentum', but "
-                    f"{list(observable.components)} was given"
-                )
-            case _:
-                known = "magnetisation, site_magnetisation, correlation, pair_correlation, collective_moment, "
-                raise UnsupportedError(
-                    f"`record` must hold only {known}collective_distribution, energy and jump_counts with "
-                    f"sampler.unravelling = 'momentum', but it has {observable.name}"
-                )
 
     def finish(self) -> Program:
         operators = self.engine.operators
@@ -226,11 +227,25 @@ class _Compiler:
         return np.asarray(self.n - 2 * different, dtype=np.int64)
 
 
+def check_observable(observable: obs.Observable) -> None:
+    """Raises UnsupportedError, by name, for what is not read off representatives."""
+    if not isinstance(observable, _KNOWN):
+        raise UnsupportedError(
+            f"`record` must hold only {', '.join(kind.name for kind in _KNOWN)} with sampler.unravelling = 'momentum', "
+            f"but it has {observable.name}"
+        )
+    if isinstance(observable, _ALONG_Z) and observable.components != ("z",):
+        raise UnsupportedError(
+            f"`record.{observable.name}` must be ['z'] with sampler.unravelling = 'momentum', but "
+            f"{list(observable.components)} was given"
+        )
+
+
 def compile_program(
     model: SpinModel, engine: Momentum, observables: Sequence[obs.Observable], layout: Layout
 ) -> Program:
     """Lower observables; `layout` tells where each lies in the row. Raises UnsupportedError naming what is missing."""
     compiler = _Compiler(model, engine)
     for observable in observables:
-        compiler.add(observable, layout.field(observable.name).offset)
+        compiler.add(observable, layout)
     return compiler.finish()
