@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import textwrap
 from typing import Any
 
 from trajsim.cli.codes import OK
@@ -81,4 +82,6 @@ def execute(arguments: argparse.Namespace) -> int:
         )
     elif arguments.seconds > 0:
         print("time          not known: too large for a short timing on this machine")
+    for caveat in dict.fromkeys(text for cost in plan.costs for text in getattr(cost.point.sampler, "caveats", ())):
+        print(textwrap.fill(caveat, 110, initial_indent="caveat        ", subsequent_indent=" " * 14))
     return OK

@@ -24,10 +24,12 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numba import njit
+from numba.extending import overload
 from numpy.typing import NDArray
 
 from trajsim.kernel_cache import renew
 from trajsim.samplers import engine
+from trajsim.samplers.momentum import MomentumChannels, momentum_choose
 from trajsim.samplers.status import NO_CHANNEL, NORM_LOST, OK, STEP_TOO_SMALL, UNFINISHED
 from trajsim.samplers.vectors import (
     add_turned,
@@ -84,11 +86,12 @@ class Channels(NamedTuple):
 class Generator(NamedTuple):
     """operators: an engine, number 0 is H_eff, 1 + c is jump channel c. bound: R >= ||H_eff|| in inverse time.
 
-    centred: whether steps subtract the mean energy from H_eff.
+    channels: how jumps are drawn, by its type, `Channels` or `MomentumChannels`; its `family` (C,) is the label that
+    each channel is counted under. centred: whether steps subtract the mean energy from H_eff.
     """
 
     operators: Any
-    channels: Channels
+    channels: Any
     bound: float
     centred: bool
 
@@ -302,7 +305,7 @@ def _local_weights(channels: Channels, configuration: int, weights: NDArray[np.f
 
 
 @njit(cache=True, error_model="numpy")
-def _choose(generator: Generator, space: Space, sector: int, length: int, u: float, v: float) -> int:
+def _choose_locally(generator: Generator, space: Space, sector: int, length: int, u: float, v: float) -> int:
     """The channel that u and v, uniform in (0, 1), select for the state vectors[0]; -1 if all rates vanish."""
     channels = generator.channels
     psi = space.vectors[0][:length]
@@ -343,6 +346,23 @@ def _choose(generator: Generator, space: Space, sector: int, length: int, u: flo
             if rest < 0.0:
                 break
     return chosen
+
+
+@njit(cache=True)
+def _choose_momentum(generator: Generator, space: Space, sector: int, length: int, u: float, v: float) -> int:  # noqa: ARG001
+    """As `_choose_locally`, for jumps of definite momentum."""
+    return int(momentum_choose(generator.operators, sector, space.vectors[0], space.work, u, v))
+
+
+def _choose(*arguments: Any) -> int:
+    raise NotImplementedError  # for kernels only, like those of `engine`
+
+
+@overload(_choose)
+def _(generator, space, sector, length, u, v):  # type: ignore[no-untyped-def]  # noqa: ARG001
+    channels = generator.types[generator.fields.index("channels")]
+    kernel = _choose_momentum if channels.instance_class is MomentumChannels else _choose_locally
+    return lambda generator, space, sector, length, u, v: kernel(generator, space, sector, length, u, v)
 
 
 @njit(cache=True)

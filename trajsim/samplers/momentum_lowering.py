@@ -264,7 +264,8 @@ def _factor(model: SpinModel, initial: InitialState) -> tuple[complex, complex]:
             factors = [Product(a).state(one, lambda _: 0.0) for a in (axis if each else [axis])]
             if all(np.array_equal(factor, factors[0]) for factor in factors):
                 return complex(factors[0][0]), complex(factors[0][1])
+    given = "each trajectory would have a state of its own" if initial.random else f"{initial.to_spec()} was given"
     raise UnsupportedError(
         "`initial` must be a product of equal spin states with sampler.unravelling = 'momentum' (it has momentum 0), "
-        f"but {initial.to_spec()} was given"
+        f"but {given}"
     )

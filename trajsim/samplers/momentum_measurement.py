@@ -7,7 +7,8 @@ S^a_{g(o)} \psi, which has momentum K + q,
     <S^a_{g(o)} S^b_{gh(o')}> = n^{-1} \sum_q chi_q(h) <v^a_{oq}|v^b_{o'q}>     for every g,
 
 a, b from S^- and S^+; for a = b in {x, y} the momenta q and -q contribute complex conjugates, and one of them will do.
-A pair of axes one of which is z vanishes in sectors of the parity. Every expectation value is exact; what is spread
+A pair of axes one of which is z vanishes in sectors of the parity. Other operators, averaged over translations, are
+applied to psi. Every expectation value is exact; what is spread
 more widely than with local jumps is how they differ between trajectories (`trajsim.samplers.momentum`).
 """
 
@@ -76,11 +77,11 @@ def _measure_z(program: Program, first: int, size: int, psi: Any, norm2: float, 
     for m in range(sites + 1):
         if program.distribution_at >= 0:
             row[program.distribution_at + m] = histogram[m]
-        if program.moments_at >= 0:
+        if program.moments_at[2] >= 0:
             power = 1.0
             for order in range(4):
                 power *= m - 0.5 * sites
-                row[program.moments_at + order] += power * histogram[m]
+                row[program.moments_at[2] + order] += power * histogram[m]
 
 
 @njit(cache=True)
@@ -130,10 +131,44 @@ def _measure_tilt(program: Program, sector: int, psi: Any, norm2: float, row: ND
     vector = program.vectors[0]
     spin = np.zeros(2 * orbits)
     for o in range(orbits):
-        momentum_apply(program.probes, 1 + o * n, sector, psi, vector, 1.0, 0.0, False)
+        momentum_apply(program.probes, 1 + o * n, sector, psi, vector, 1.0, 0.0, True)
         lowering = _overlap(psi, vector, momentum_size(program.probes, sector)) / (np.sqrt(n) * norm2)
         spin[o], spin[orbits + o] = lowering.real, -lowering.imag
     _add(program.tilt, spin, row)
+
+
+@njit(cache=True)
+def _apply_collective(program: Program, axis: int, sector: int, x: Any, y: Any, work: Any) -> int:
+    r"""y = \sum_i S^a_i x for a = x, y, of momentum 0; returns its sector, one for S^- and S^+ (`modulus_for`)."""
+    n, orbits = program.found.shape[3], program.found.shape[1]
+    y[:] = 0.0
+    to = sector
+    for kind in range(2):
+        factor = np.sqrt(n) * program.alpha[axis, kind]
+        for o in range(orbits):
+            probe = 1 + (kind * orbits + o) * n
+            momentum_apply(program.probes, probe, sector, x, work, 1.0, 0.0, True)
+            to = momentum_target(program.probes, probe, sector)
+            for k in range(0, 2 * momentum_size(program.probes, to), 2):
+                y[k] += factor.real * work[k] - factor.imag * work[k + 1]
+                y[k + 1] += factor.real * work[k + 1] + factor.imag * work[k]
+    return to
+
+
+@njit(cache=True)
+def _measure_moments(
+    program: Program, axis: int, sector: int, psi: Any, norm2: float, work: Any, row: NDArray[np.float64]
+) -> None:  # fmt: skip
+    """<J^k>, k = 1 .. 4, for J = sum S^x or S^y: the overlaps of psi, J psi and J J psi."""
+    one, two = program.vectors[0], program.vectors[1]
+    middle = _apply_collective(program, axis, sector, psi, one, work)
+    after = _apply_collective(program, axis, middle, one, two, work)
+    at = program.moments_at[axis]
+    if middle == sector:
+        row[at] = _overlap(psi, one, momentum_size(program.probes, sector)).real / norm2
+        row[at + 2] = _overlap(one, two, momentum_size(program.probes, sector)).real / norm2
+    row[at + 1] = _overlap(one, one, momentum_size(program.probes, middle)).real / norm2
+    row[at + 3] = _overlap(two, two, momentum_size(program.probes, after)).real / norm2
 
 
 @njit(cache=True)
@@ -150,9 +185,16 @@ def measure(
         _measure_pairs(program, sector, psi, norm2, row)
     if program.tilt.to.shape[0] > 0:
         _measure_tilt(program, sector, psi, norm2, row)
+    for axis in range(2):
+        if program.moments_at[axis] >= 0:
+            _measure_moments(program, axis, sector, psi, norm2, work, row)
+    first = 1 + program.kinds * program.found.shape[1] * program.found.shape[3]
+    for k in range(program.operator_at.shape[0]):
+        momentum_apply(program.probes, first + k, sector, psi, work, 1.0, 0.0, True)
+        row[program.operator_at[k]] = program.operator_weight[k] * _overlap(psi, work, size).real / norm2
     if program.energy_at >= 0:
         # <L^+ L> is real, so that the real part of <H_eff> is <H>
-        momentum_apply(operators, 0, sector, psi, work, 1.0, 0.0, False)
+        momentum_apply(operators, np.int64(0), sector, psi, work, 1.0, 0.0, True)
         row[program.energy_at] = _overlap(psi, work, size).real / norm2
     if program.jumps_at >= 0:
         for f in range(jumps.shape[0]):

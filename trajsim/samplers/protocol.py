@@ -36,7 +36,11 @@ class CompiledSampler(Protocol):
 
 
 class Sampler(Protocol):
-    """Settings of a sampler. Those of `trajsim.records` that it can make stand in an attribute `records`, if any."""
+    """Settings of a sampler.
+
+    Those of `trajsim.records` that it can make stand in an attribute `records`, if any; sentences that whoever plans a
+    campaign with these settings should read in `caveats`, if any.
+    """
 
     @property
     def method(self) -> str:

@@ -14,6 +14,8 @@ from trajsim.samplers import engine
 from trajsim.samplers.frugal import ROWS, advance_frugally
 from trajsim.samplers.jump_kernel import Clock, Counters, Generator, Space, advance
 from trajsim.samplers.measurement import Program, measure
+from trajsim.samplers.momentum_measurement import measure as measure_momentum
+from trajsim.samplers.momentum_program import Program as MomentumProgram
 from trajsim.samplers.spin_half import SpinHalfProgram, measure_spin_half
 from trajsim.samplers.status import OK, UNFINISHED
 from trajsim.samplers.tiled import tiled_expand
@@ -92,13 +94,28 @@ def _measure_sector(
     measure_spin_half(program, sector, psi, norm2, jumps, scratch, space.work[:length], length, space.block, row)
 
 
+@njit(cache=True)
+def _measure_momentum(
+    generator: Generator, program: MomentumProgram, space: Space, scratch: NDArray[np.float64], sector: int,
+    norm2: float, jumps: NDArray[np.int64], row: NDArray[np.float64]
+) -> None:  # fmt: skip
+    measure_momentum(program, generator.operators, sector, space.vectors[0], norm2, jumps, space.work, row)
+
+
+_MEASURED_BY = {
+    Program: _measure_expanded,
+    SpinHalfProgram: _measure_sector,
+    MomentumProgram: _measure_momentum,
+}
+
+
 def _write_row(*arguments: Any) -> None:
     raise NotImplementedError  # for kernels only, like those of `engine`
 
 
 @overload(_write_row)
 def _(generator, program, space, scratch, sector, norm2, jumps, row):  # type: ignore[no-untyped-def]
-    kernel = _measure_sector if program.instance_class is SpinHalfProgram else _measure_expanded
+    kernel = _MEASURED_BY[program.instance_class]
     return lambda generator, program, space, scratch, sector, norm2, jumps, row: kernel(
         generator, program, space, scratch, sector, norm2, jumps, row
     )
