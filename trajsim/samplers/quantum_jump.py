@@ -9,6 +9,7 @@ normalised. Dalibard, Castin, Moelmer, PRL 68, 580 (1992); Plenio, Knight, RMP 7
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -53,6 +54,11 @@ _ROWS_BYTES = 1 << 16  # of samples that wait to be added to the moments of a bl
 
 def _never() -> bool:
     return False
+
+
+def _gib(bits: float) -> str:
+    """2^bits bytes in GiB, as a power of two where it is beyond imagination."""
+    return f"{2 ** (bits - 30):.3g}" if bits < 80 else f"2^{bits - 30:.4g}"
 
 
 @dataclass(frozen=True)
@@ -121,18 +127,21 @@ class QuantumJump:
         """See `Sampler`."""
         return (CAVEAT,) if self.unravelling == "momentum" else ()
 
-    def check(self, model: SpinModel, initial: InitialState) -> None:
+    def check(self, model: SpinModel, initial: InitialState | None = None) -> None:
         """See `Sampler.check`. Raises: InputError, UnsupportedError."""
         dimension = model.hilbert_dimension
         if dimension > LARGEST_DIMENSION:
+            bits = math.log2(dimension)
             raise UnsupportedError(
-                f"the model must have at most 2^28 basis states for quantum jumps, but it has {dimension:.3g}: "
-                f"one trajectory would need {dimension * 16 * 14 / 2**30:.3g} GiB"
+                f"`model` must have at most 2^28 basis states for quantum jumps, but it has 2^{bits:.4g}: one "
+                f"trajectory would need {_gib(bits + math.log2(16 * 14))} GiB"
             )
-        initial.check(model)
+        if initial is not None:
+            initial.check(model)
         if self.unravelling == "momentum":
             check_momentum(model)
-            Start.of(model, initial)
+            if initial is not None:
+                Start.of(model, initial)
 
     def compile(
         self,
