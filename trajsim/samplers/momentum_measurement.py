@@ -194,7 +194,8 @@ def measure(
         row[program.operator_at[k]] = program.operator_weight[k] * _overlap(psi, work, size).real / norm2
     if program.energy_at >= 0:
         # <L^+ L> is real, so that the real part of <H_eff> is <H>
-        momentum_apply(operators, np.int64(0), sector, psi, work, 1.0, 0.0, True)
+        effective: Any = np.int64(0)  # not a literal, for which numba would compile the product anew
+        momentum_apply(operators, effective, sector, psi, work, 1.0, 0.0, True)
         row[program.energy_at] = _overlap(psi, work, size).real / norm2
     if program.jumps_at >= 0:
         for f in range(jumps.shape[0]):

@@ -1,8 +1,4 @@
-"""Observables of states of definite momentum, lowered to what `trajsim.samplers.momentum_measurement` reads.
-
-In such a state <T_g O T_g^+> = <O> for every translation: an operator may be replaced by its average over translations,
-which keeps the momentum.
-"""
+"""Observables of states of definite momentum, lowered to what `trajsim.samplers.momentum_measurement` reads."""
 
 from __future__ import annotations
 
@@ -14,14 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trajsim import observables as obs
-from trajsim.decomposition import Parts, irreducible_parts
 from trajsim.errors import UnsupportedError
 from trajsim.jump_orbits import JumpOrbit
 from trajsim.lowering import LocalOperator, LoweredJump
 from trajsim.operators import spin_matrices
 from trajsim.samplers.momentum import MomentumOperators
 from trajsim.samplers.momentum_lowering import Momentum, compile_operators
-from trajsim.symmetries import _moved
+from trajsim.samplers.momentum_operators import averaged
 
 if TYPE_CHECKING:
     from trajsim.layout import Layout
@@ -187,21 +182,11 @@ class _Compiler:
             case obs.Energy():
                 self.energy_at = start
             case obs.Operator(terms=terms):
-                self.add_operator(observable.name, self.model.operator(terms), start)
+                found = averaged(self.model, self.engine, observable.name, self.model.operator(terms))
+                if found is not None:
+                    self.operators.append((start, *found))
             case obs.JumpCounts():
                 self.jumps_at = start
-
-    def add_operator(self, name: str, operator: Sequence[LocalOperator], to: int) -> None:
-        """Its part that keeps charge and momentum, scaled to largest element 1: small ones count as rounding."""
-        model, group = self.model, self.group
-        parts = irreducible_parts(((term.sites, term.matrix) for term in operator), model.dimensions)
-        moved = [_moved(parts, image.tolist(), model.dimensions) for image in group.permutations]
-        flat = [(sites, matrix / self.n) for each in moved for sites, matrix in each.items()]
-        kept = _keeping(irreducible_parts(flat, model.dimensions), self.engine.operators.orbits.modulus)
-        scale = max((float(np.abs(matrix).max()) for matrix in kept.values()), default=0.0)
-        if scale > 0.0:
-            kept = {sites: matrix / scale for sites, matrix in kept.items()}
-            self.operators.append((to, scale, JumpOrbit(LoweredJump(tuple(operator), name), kept, (0,), (0,))))
 
     def finish(self) -> Program:
         operators = self.engine.operators
@@ -255,18 +240,6 @@ class _Compiler:
         first, second = self.site_orbits[o], self.site_orbits[other]
         different = sum(up[first[g]] ^ up[second[self.group.product[g, h]]] for g in range(self.n))
         return np.asarray(self.n - 2 * different, dtype=np.int64)
-
-
-def _keeping(parts: Parts, modulus: int) -> Parts:
-    """The part of an operator on spins-1/2 that keeps the charge."""
-    kept: Parts = {}
-    for sites, matrix in parts.items():
-        ups = np.bitwise_count(np.arange(len(matrix))).astype(np.int64)
-        change = ups[:, None] - ups[None, :]
-        inside = np.where((change % modulus if modulus else change) == 0, matrix, 0.0)
-        if inside.any():
-            kept[sites] = inside
-    return kept
 
 
 def modulus_for(modulus: int, observables: Sequence[obs.Observable]) -> int:

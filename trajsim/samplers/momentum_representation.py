@@ -36,7 +36,7 @@ Vector = NDArray[np.complex128]
 
 @dataclass(frozen=True, eq=False)
 class MomentumSectors:
-    """A `Representation` in sectors of charge and momentum; jumps of definite momentum (`trajsim.samplers.momentum`)."""
+    """A `Representation` in sectors of charge and momentum, with jumps of definite momentum."""
 
     engine: Momentum
     sector: int
@@ -95,7 +95,7 @@ class MomentumSectors:
     def _translated(self, g: int, configurations: NDArray[np.int64]) -> NDArray[np.int64]:
         moved = self.engine.operators.orbits.moved[g]
         parts = [moved[k][configurations >> (8 * k) & 255] for k in range(len(moved))]
-        return np.bitwise_or.reduce(parts).astype(np.int64)
+        return np.asarray(np.bitwise_or.reduce(parts), dtype=np.int64)
 
     def compressed(self, sector: int, state: Vector) -> Vector:
         r"""See `Representation`: a_r = \sqrt{R_r} n^{-1} \sum_g chi_K(g) psi(T_g r)."""

@@ -102,7 +102,7 @@ def _measure_momentum(
     measure_momentum(program, generator.operators, sector, space.vectors[0], norm2, jumps, space.work, row)
 
 
-_MEASURED_BY = {
+_MEASURED_BY: dict[type, Any] = {
     Program: _measure_expanded,
     SpinHalfProgram: _measure_sector,
     MomentumProgram: _measure_momentum,

@@ -1,4 +1,4 @@
-r"""The vectors that a quantum-jump trajectory is kept in: sectors of a charge, the largest symmetry that local jumps keep.
+r"""The vectors that a quantum-jump trajectory is kept in: sectors of a charge, the symmetry that local jumps keep.
 
 What draws trajectories (`trajsim.samplers.quantum_jump`) asks a `Representation` for the tables of the kernels, the
 initial state, and the way from and to states on the full space. `trajsim.samplers.momentum_representation` is another.
