@@ -20,8 +20,9 @@ from trajsim import observables as record
 from trajsim.errors import InputError, UnsupportedError
 from trajsim.grid import SteadyState, TimeGrid
 from trajsim.lattice import Lattice
-from trajsim.model import SpinModel, Term
+from trajsim.model import SpinModel, Term, local_jump
 from trajsim.samplers.momentum import CAVEAT
+from trajsim.terms import exchange, field
 from trajsim.translation_group import TranslationGroup
 
 ALARM = 1e-4
@@ -42,13 +43,20 @@ OBSERVABLES = (
 )
 
 
+TORUS = Lattice.tilted("square", (2, 1), (-1, 2))  # of 5 sites
+
+
 def field_and_dephasing() -> SpinModel:
-    """Ising torus of 2 x 3 sites in a tilted field, with decay and dephasing: nothing is conserved."""
-    torus = Lattice.square(2, 3)
-    return catalog.driven_ising(torus, 0.4, 0.8, 1.3, dephasing=0.5)
+    """Ising torus in a tilted field, with decay and dephasing: nothing is conserved."""
+    terms = exchange(TORUS, (0.0, 0.0, -1.3)) + field(TORUS, (1.6, 0.3, 0.4))
+    jumps = [local_jump("S-", i, 1.0, "decay") for i in range(5)]
+    jumps += [local_jump("Sz", i, 0.9, "dephasing") for i in range(5)]
+    return SpinModel.on(TORUS, terms, jumps)
 
 
 def model_of(name: str) -> SpinModel:
+    if name == "xyz torus":
+        return catalog.dissipative_xyz(TORUS, 2.0, 0.3, 1.0, dephasing=0.2)
     return MODELS[name][0]() if name in MODELS else field_and_dephasing()
 
 
@@ -81,7 +89,7 @@ def scores(block, exact) -> np.ndarray:
         ("xyz6", DOWN, 2000, {}),
         ("xyz6", TILTED, 1000, {"precision": "single", "tolerance": 1e-5}),
         ("xxz6", UP, 1000, {}),
-        ("tilted8", UP, 1000, {"memory": "low", "tolerance": 1e-5}),
+        ("xyz torus", UP, 1000, {"memory": "low", "tolerance": 1e-5}),
         ("field and dephasing", DOWN, 1500, {}),
         ("general4", TILTED, 1500, {"precision": "single", "memory": "low", "tolerance": 1e-5}),
         ("waves4", UP, 1500, {}),
@@ -97,14 +105,14 @@ def test_means_are_those_of_the_master_equation(name, start, trajectories, setti
     scores(block, expectations(model, OBSERVABLES, rho, counts))
 
 
-@pytest.mark.parametrize("name", ["xyz5", "field and dephasing"])
+@pytest.mark.parametrize("name", ["xyz5", "xyz torus", "field and dephasing"])
 def test_the_steady_state(name):
     model = model_of(name)
     observables = [o for o in OBSERVABLES if not isinstance(o, record.JumpCounts)]
-    block = compiled(model, grid=WINDOW, observables=observables).run_block(3, 0, 200, keep_raw=True)
+    block = compiled(model, grid=WINDOW, observables=observables).run_block(3, 0, 400, keep_raw=True)
     rho = Lindblad(model, record.families(model)).steady_state()
     scores(block, expectations(model, observables, rho[None], np.empty((1, 0))))
-    assert block.batch_count[0] == 200 * 12
+    assert block.batch_count[0] == 400 * 12
 
 
 def test_jump_counts_are_those_of_local_jumps():
@@ -155,7 +163,7 @@ def test_no_jump_evolution(name, precision, memory):
     model, psi, exact = halfway(name)
     for tolerance in (1e-3, 1e-6) if precision == "single" else (1e-3, 1e-6, 1e-10):
         found = compiled(model, UP, precision=precision, memory=memory, tolerance=tolerance).no_jump(psi, 1.5)
-        error = np.linalg.norm(found - exact) / np.linalg.norm(exact)
+        error = np.linalg.norm(found - exact)  # of a norm of 1 in the beginning
         assert error < 1.5 * tolerance + (2e-6 if precision == "single" else 0.0)
 
 
@@ -164,7 +172,8 @@ def test_no_jump_evolution_refuses_states_of_other_momenta():
     sampler = compiled(model, UP)
     group = TranslationGroup.of(model.lattice)
     other = sum(
-        chi.conj() * translation(image)[:, 1] for chi, image in zip(group.characters[1], group.permutations, strict=True)
+        chi.conj() * translation(image)[:, 1]
+        for chi, image in zip(group.characters[1], group.permutations, strict=True)
     )
     for state in (other / np.linalg.norm(other), 0.5 * psi):
         with pytest.raises(InputError, match="`state` must be normalised and lie in the sector of the initial state"):
@@ -250,7 +259,14 @@ def test_records_and_what_they_say_of_one_another(name):
 def test_purity_does_not_depend_on_the_unravelling():
     model = model_of("field and dephasing")
     data = trajsim.sample(
-        model, QuantumJump(unravelling="momentum"), DOWN, TIMES, [records.Purity()], trajectories=2000, block=100, seed=2
+        model,
+        QuantumJump(unravelling="momentum"),
+        DOWN,
+        TIMES,
+        [records.Purity()],
+        trajectories=2000,
+        block=100,
+        seed=2,
     ).isel(point=0)
     psi = DOWN.state(model, lambda _: 0.0)
     rho, _ = Lindblad(model, record.families(model)).propagate(np.outer(psi, psi.conj()), TIMES.times)
@@ -263,7 +279,7 @@ def test_purity_does_not_depend_on_the_unravelling():
 def test_labels_of_channels():
     layout = compiled(model_of("waves4"), observables=[records.JumpRecords()]).layout
     assert layout.jump_channels == (
-        ("wave(q=1)", "wave"),
+        ("wave(q=3)", "wave"),
         ("staggered(q=2)", "staggered"),
         ("half(q=1)", "half"),
         ("half(q=3)", "half"),
@@ -286,8 +302,7 @@ def test_memory(memory):
         for kind in ("local", "momentum")
     )
     space = momentum._memory()
-    held = space.vectors.nbytes + space.work.nbytes
-    assert held == pytest.approx(momentum.vector_bytes, rel=0.1)
+    assert momentum.vector_bytes == space.vectors.nbytes + space.work.nbytes
     assert momentum.vector_bytes < local.vector_bytes / 10
     assert momentum.memory_bytes > momentum.vector_bytes + momentum.table_bytes
     assert momentum.table_bytes > momentum._kept.engine.memory_bytes
@@ -311,7 +326,7 @@ def test_models_that_are_refused(model, reason):
     ):
         with pytest.raises(UnsupportedError) as error:
             ask()
-        assert str(error.value).startswith("`sampler.unravelling` must be 'local' for this model, but 'momentum' was")
+        assert str(error.value).startswith("`model` must be spins 1/2 that translations leave as they are")
         assert reason in str(error.value)
 
 

@@ -348,21 +348,18 @@ def _choose_locally(generator: Generator, space: Space, sector: int, length: int
     return chosen
 
 
-@njit(cache=True)
-def _choose_momentum(generator: Generator, space: Space, sector: int, length: int, u: float, v: float) -> int:  # noqa: ARG001
-    """As `_choose_locally`, for jumps of definite momentum."""
-    return int(momentum_choose(generator.operators, sector, space.vectors[0], space.work, u, v))
-
-
 def _choose(*arguments: Any) -> int:
     raise NotImplementedError  # for kernels only, like those of `engine`
 
 
 @overload(_choose)
-def _(generator, space, sector, length, u, v):  # type: ignore[no-untyped-def]  # noqa: ARG001
+def _(generator, space, sector, length, u, v):  # type: ignore[no-untyped-def]
     channels = generator.types[generator.fields.index("channels")]
-    kernel = _choose_momentum if channels.instance_class is MomentumChannels else _choose_locally
-    return lambda generator, space, sector, length, u, v: kernel(generator, space, sector, length, u, v)
+    if channels.instance_class is MomentumChannels:
+        return lambda generator, space, sector, length, u, v: momentum_choose(
+            generator.operators, generator.channels.draws, sector, space.vectors[0], space.work, u, v
+        )
+    return lambda generator, space, sector, length, u, v: _choose_locally(generator, space, sector, length, u, v)
 
 
 @njit(cache=True)

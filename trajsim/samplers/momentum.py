@@ -61,7 +61,7 @@ class MomentumOperators(NamedTuple):
     H_eff for each K. family, momentum (1 + channels,): of an operator, -1 and 0 for H_eff. change (families,): of the
     charge. part (families,): the first of its parts of `rows`, one for each target charge. norm (families,):
     m^{-1/2}. code_value, code_q, code_k: of the coefficients of the families, and `scratch` for a table of them.
-    short_at (charges + 1,): where the short orbits of a charge begin. draws: how channels are chosen.
+    short_at (charges + 1,): where the short orbits of a charge begin.
     """
 
     orbits: Orbits
@@ -80,13 +80,13 @@ class MomentumOperators(NamedTuple):
     code_k: NDArray[np.int64]
     scratch: NDArray[Any]
     short_at: NDArray[np.int64]
-    draws: Draws
 
 
 class MomentumChannels(NamedTuple):
-    """How the jump kernel knows that channels are drawn by `momentum_choose`. family (C,): labels, see `Generator`."""
+    """How jumps are drawn, see `trajsim.samplers.jump_kernel.Generator`: by `momentum_choose`."""
 
     family: NDArray[np.int64]
+    draws: Draws
 
 
 @njit(cache=True)
@@ -162,9 +162,10 @@ def momentum_apply(
 
 
 @njit(cache=True)
-def momentum_choose(operators: MomentumOperators, sector: int, psi: Any, work: Any, u1: float, u2: float) -> int:
+def momentum_choose(
+    operators: MomentumOperators, draws: Draws, sector: int, psi: Any, work: Any, u1: float, u2: float
+) -> int:  # fmt: skip
     """The channel that u1, u2 select, or -1 if all rates vanish."""
-    draws = operators.draws
     n = operators.exponents.shape[0]
     charge = sector // n
     total = 0.0
@@ -198,13 +199,13 @@ def momentum_choose(operators: MomentumOperators, sector: int, psi: Any, work: A
 
 @njit(cache=True)
 def momentum_jump(
-    operators: MomentumOperators, sector: int, psi: Any, work: Any, u1: float, u2: float
+    operators: MomentumOperators, draws: Draws, sector: int, psi: Any, work: Any, u1: float, u2: float
 ) -> tuple[int, int]:
     """Jump by the channel that u1, u2, uniform in (0, 1), select: psi is overwritten, normalised; (channel, sector).
 
     psi and work have room for every sector. The channel is -1, and psi as it was, if all rates vanish.
     """
-    channel = momentum_choose(operators, sector, psi, work, u1, u2)
+    channel = momentum_choose(operators, draws, sector, psi, work, u1, u2)
     if channel < 0:
         return -1, sector
     rate = momentum_apply(operators, 1 + channel, sector, psi, work, 1.0, 0.0, True)

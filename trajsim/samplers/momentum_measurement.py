@@ -54,11 +54,12 @@ def _add(reads: Reads, values: Any, row: NDArray[np.float64]) -> None:
 
 
 @njit(cache=True)
-def _measure_z(program: Program, first: int, size: int, psi: Any, norm2: float, row: NDArray[np.float64]) -> None:
-    """Everything along z; psi lives on representatives first, first + 1, ..."""
-    ups, alike = program.ups, program.alike
-    sites = ups.shape[1] * program.found.shape[3]
-    n = program.found.shape[3]
+def _measure_z(
+    ups: NDArray[np.int8], alike: NDArray[np.int8], z: Reads, zz: Reads, distribution_at: int, moments_at: int, n: int,
+    first: int, size: int, psi: Any, norm2: float, row: NDArray[np.float64]
+) -> None:  # fmt: skip
+    """Everything along z, n translations; psi lives on representatives first, first + 1, ..."""
+    sites = ups.shape[1] * n
     spin = np.zeros(ups.shape[1])
     equal = np.zeros(alike.shape[1])
     histogram = np.zeros(sites + 1)
@@ -71,17 +72,17 @@ def _measure_z(program: Program, first: int, size: int, psi: Any, norm2: float, 
         histogram[total] += p
         for c in range(alike.shape[1]):
             equal[c] += p * alike[first + k, c]
-    _add(program.z, spin, row)
+    _add(z, spin, row)
     equal /= 4 * n
-    _add(program.zz, equal, row)
+    _add(zz, equal, row)
     for m in range(sites + 1):
-        if program.distribution_at >= 0:
-            row[program.distribution_at + m] = histogram[m]
-        if program.moments_at[2] >= 0:
+        if distribution_at >= 0:
+            row[distribution_at + m] = histogram[m]
+        if moments_at >= 0:
             power = 1.0
             for order in range(4):
                 power *= m - 0.5 * sites
-                row[program.moments_at[2] + order] += power * histogram[m]
+                row[moments_at + order] += power * histogram[m]
 
 
 @njit(cache=True)
@@ -180,7 +181,10 @@ def measure(
     row[:] = 0.0
     charge = sector // operators.exponents.shape[0]
     size = momentum_size(operators, sector)
-    _measure_z(program, operators.orbits.first[charge], size, psi, norm2, row)
+    _measure_z(
+        program.ups, program.alike, program.z, program.zz, program.distribution_at, program.moments_at[2],
+        program.found.shape[3], operators.orbits.first[charge], size, psi, norm2, row,
+    )  # fmt: skip
     if program.axes.shape[0] > 0:
         _measure_pairs(program, sector, psi, norm2, row)
     if program.tilt.to.shape[0] > 0:

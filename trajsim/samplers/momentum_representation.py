@@ -65,9 +65,8 @@ class MomentumSectors:
                 "which the effective Hamiltonian overflows"
             )
         family = np.array([layout.channels.index(label) for label in engine.labels], dtype=np.int64)
-        generator = Generator(
-            engine.operators, MomentumChannels(family), engine.bound, centred=np.dtype(dtype) == np.float32
-        )
+        channels = MomentumChannels(family, engine.draws)
+        generator = Generator(engine.operators, channels, engine.bound, centred=np.dtype(dtype) == np.float32)
         program = compile_program(model, engine, wanted, layout)
         sector, reals = start.state(engine)
         length = padded(engine.largest, dtype)

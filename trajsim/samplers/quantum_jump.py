@@ -194,7 +194,13 @@ class CompiledQuantumJump:
     @property
     def vector_bytes(self) -> int:
         """Memory of a trajectory: its state, the vectors of a step, and room to measure it."""
-        return self._kept.length * self._dtype.itemsize * (self._orders + 2) + 8 * self._kept.scratch
+        reals = self._stride * (self._orders + 1) + self._kept.length
+        return reals * self._dtype.itemsize + 8 * self._kept.scratch
+
+    @property
+    def _stride(self) -> int:
+        """Reals of a row of vectors: at a power of two, rows would compete for the same lines of the cache."""
+        return self._kept.length + 3 * simd.block_size(self._dtype)
 
     @property
     def table_bytes(self) -> int:
@@ -308,14 +314,12 @@ class CompiledQuantumJump:
                     f"the model must fit into memory, but a trajectory of {self.model.hilbert_dimension} basis states "
                     f"needs {self.memory_bytes / 2**30:.3g} GiB and this machine has {there / 2**30:.3g} GiB"
                 )
-            block = simd.block_size(self._dtype)
             self._space = Space(
-                # blocks more in a row: at a power of two, rows would compete for the same lines of the cache
-                vectors=aligned((self._orders + 1, self._kept.length + 3 * block), self._dtype),
+                vectors=aligned((self._orders + 1, self._stride), self._dtype),
                 work=aligned((self._kept.length,), self._dtype),
                 rates=np.zeros(self._generator.channels.family.size),
                 turns=aligned(((self._orders + 1) * simd.lane_count(self._dtype),), self._dtype),
-                block=block,
+                block=simd.block_size(self._dtype),
                 logged_time=np.empty(_LOGGED_JUMPS),
                 logged_channel=np.empty(_LOGGED_JUMPS, dtype=np.int32),
             )

@@ -94,28 +94,17 @@ def _measure_sector(
     measure_spin_half(program, sector, psi, norm2, jumps, scratch, space.work[:length], length, space.block, row)
 
 
-@njit(cache=True)
-def _measure_momentum(
-    generator: Generator, program: MomentumProgram, space: Space, scratch: NDArray[np.float64], sector: int,
-    norm2: float, jumps: NDArray[np.int64], row: NDArray[np.float64]
-) -> None:  # fmt: skip
-    measure_momentum(program, generator.operators, sector, space.vectors[0], norm2, jumps, space.work, row)
-
-
-_MEASURED_BY: dict[type, Any] = {
-    Program: _measure_expanded,
-    SpinHalfProgram: _measure_sector,
-    MomentumProgram: _measure_momentum,
-}
-
-
 def _write_row(*arguments: Any) -> None:
     raise NotImplementedError  # for kernels only, like those of `engine`
 
 
 @overload(_write_row)
 def _(generator, program, space, scratch, sector, norm2, jumps, row):  # type: ignore[no-untyped-def]
-    kernel = _MEASURED_BY[program.instance_class]
+    if program.instance_class is MomentumProgram:
+        return lambda generator, program, space, scratch, sector, norm2, jumps, row: measure_momentum(
+            program, generator.operators, sector, space.vectors[0], norm2, jumps, space.work, row
+        )
+    kernel = _measure_sector if program.instance_class is SpinHalfProgram else _measure_expanded
     return lambda generator, program, space, scratch, sector, norm2, jumps, row: kernel(
         generator, program, space, scratch, sector, norm2, jumps, row
     )
