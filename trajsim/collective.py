@@ -97,7 +97,7 @@ def _same_fields(form: SpinForm) -> Floats:
     wrong = np.abs(form.fields - first).max(axis=1) > _EQUAL * np.abs(form.fields).max()
     if wrong.any():
         raise _broken(f"the term of H on site {int(wrong.argmax())} is not equal to the one on site 0")
-    return first.copy()
+    return np.array(first)
 
 
 def _same_coupling(form: SpinForm, n: int) -> Floats:
@@ -112,7 +112,7 @@ def _same_coupling(form: SpinForm, n: int) -> Floats:
     if wrong.any():
         i, j = form.pairs[int(wrong.argmax())]
         raise _broken(f"the term of H on sites {i}, {j} is not equal to the one on sites 0, 1")
-    return first.copy()
+    return np.array(first)
 
 
 def _jumps(jumps: Sequence[SpinJump], n: int) -> tuple[tuple[CollectiveJump, ...], tuple[CollectiveJump, ...]]:

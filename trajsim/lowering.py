@@ -18,6 +18,7 @@ import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -236,7 +237,7 @@ class _Merger:
         # sorted by content and summed exactly: neither the order of terms nor their number shows in the bits
         small = self._fits(sites)
         contributions = tuple(
-            (content, factor * _exact_sum(coefficients)) for content, coefficients in sorted(group.items())
+            (content, factor * _exact_sum(tuple(coefficients))) for content, coefficients in sorted(group.items())
         )
         if (small, contributions) not in self._sums:
             side = math.isqrt(len(contributions[0][0]) // 16)
@@ -271,7 +272,8 @@ def _split_pair(values: ComplexMatrix, d: int) -> tuple[ComplexMatrix, ComplexMa
     return pair, first, second
 
 
-def _exact_sum(coefficients: list[complex]) -> complex:
+@lru_cache
+def _exact_sum(coefficients: tuple[complex, ...]) -> complex:
     """Sum of numbers, correctly rounded; zero where they cancel to within rounding."""
     total = complex(_short(math.fsum(c.real for c in coefficients)), _short(math.fsum(c.imag for c in coefficients)))
     return total if abs(total) > _NOISE * math.fsum(abs(c) for c in coefficients) else 0j
