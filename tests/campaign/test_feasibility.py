@@ -103,5 +103,5 @@ def test_sample_checks_before_anything_is_compiled() -> None:
     times, recorded = grid.TimeGrid([1.0]), [observables.Magnetisation(("z",))]
     with pytest.raises(UnsupportedError, match="`model` must have at most 2"):
         trajsim.sample(model, trajsim.QuantumJump(), initial.Product("+z"), times, recorded, trajectories=1)
-    with pytest.raises(UnsupportedError, match=r"`initial\\.axis` must be"):
+    with pytest.raises(UnsupportedError, match=r"`initial\.axis` must be"):
         trajsim.sample(model, UpOnly(), initial.Product("x"), times, recorded, trajectories=1)
