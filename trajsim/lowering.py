@@ -37,6 +37,7 @@ __all__ = [
     "Lowered",
     "LoweredJump",
     "PairOperator",
+    "check_matrices",
     "content_hash",
     "lower",
     "lower_operator",
@@ -350,22 +351,27 @@ def _size(values: ComplexMatrix, dimensions: Sequence[int]) -> float:
     return float((np.abs(values) if small else np.abs(values) * polynomials.weights(dimensions)).max())
 
 
+def _merged(merger: _Merger, terms: Sequence[Term | AllPairs], where: str) -> tuple[Merged, Merged]:
+    """A sum of terms by sites, and what acts on every pair where there are too many of them to be listed."""
+    sites = merger.sites
+    alike = len({id(site) for site in sites}) == 1
+    if not alike or count_pairs(len(sites)) <= EXPLICIT_PAIRS:
+        return merger.merge(list(expanded(terms, len(sites))), 1.0, where), []
+    listed = merger.merge([term for term in terms if isinstance(term, Term)], 1.0, where)
+    shared = merger.merge([term.term for term in terms if isinstance(term, AllPairs)], 1.0, where)
+    return merger.gathered(listed, shared)
+
+
+def _finished(merger: _Merger, listed: Merged, shared: Merged) -> tuple[LocalOperator, ...]:
+    pairs = [PairOperator(pair, len(merger.sites)) for pair in merger.finish(shared)]
+    return (*merger.finish(listed), *pairs)
+
+
 def lower(sites: Sequence[Site], hamiltonian: Sequence[Term | AllPairs], jumps: Sequence[Jump]) -> Lowered:
     """Merged, rounded, sorted form of a model without jumps of rate 0 or L = 0. Raises InputError."""
     merger = _Merger(sites)
     dimensions = tuple(site.dimension for site in sites)
-    alike = len({id(site) for site in sites}) == 1
-    if alike and count_pairs(len(sites)) > EXPLICIT_PAIRS:
-        written = [term for term in hamiltonian if isinstance(term, Term)]
-        uniform = [term.term for term in hamiltonian if isinstance(term, AllPairs)]
-    else:
-        written, uniform = list(expanded(hamiltonian, len(sites))), []
-    merged = merger.merge(written, 1.0, "hamiltonian")
-    shared = merger.merge(uniform, 1.0, "hamiltonian")
-    if alike and count_pairs(len(sites)) > EXPLICIT_PAIRS:
-        merged, shared = merger.gathered(merged, shared)
-    energy = _hermitian(merged, dimensions)
-    everywhere = [PairOperator(pair, len(sites)) for pair in merger.finish(_hermitian(shared, dimensions))]
+    energy = [_hermitian(part, dimensions) for part in _merged(merger, hamiltonian, "hamiltonian")]
     lowered = []
     for jump in jumps:
         operators = merger.finish(merger.merge(jump.terms, math.sqrt(jump.rate), "jumps"))
@@ -375,17 +381,24 @@ def lower(sites: Sequence[Site], hamiltonian: Sequence[Term | AllPairs], jumps: 
 
     def order(jump: LoweredJump) -> tuple[Any, ...]:
         for term in jump.terms:
-            content.setdefault(id(term.values), term.values.tobytes())
+            if id(term.values) not in content:
+                content[id(term.values)] = term.values.tobytes()
         return [(len(t.sites), t.sites, content[id(t.values)]) for t in jump.terms], jump.label
 
     lowered.sort(key=order)
-    return Lowered(dimensions, (*merger.finish(energy), *everywhere), tuple(lowered))
+    return Lowered(dimensions, _finished(merger, *energy), tuple(lowered))
 
 
 def lower_operator(sites: Sequence[Site], terms: Sequence[Term | AllPairs]) -> tuple[LocalOperator, ...]:
     """A sum of terms, Hermitian or not, merged and rounded like a Hamiltonian. Raises InputError."""
     merger = _Merger(sites)
-    return merger.finish(merger.merge(list(expanded(terms, len(sites))), 1.0, "terms"))
+    return _finished(merger, *_merged(merger, terms, "terms"))
+
+
+def check_matrices(lowered: Lowered) -> None:
+    """Raises UnsupportedError where some local operator has no matrix on sites of its own; for methods that need it."""
+    for operator in (*lowered.hamiltonian, *(term for jump in lowered.jumps for term in jump.terms)):
+        _ = operator.sites, operator.matrix
 
 
 def content_hash(lowered: Lowered) -> str:
