@@ -16,7 +16,7 @@ import numpy as np
 from trajsim.all_pairs import AllPairs
 from trajsim.errors import InputError, UnsupportedError
 from trajsim.layout import Field, Layout
-from trajsim.lowering import LocalPolynomial, PairOperator
+from trajsim.local_operators import LocalPolynomial, PairOperator
 from trajsim.terms import Term
 
 if TYPE_CHECKING:

@@ -22,7 +22,7 @@ from trajsim import observables as obs
 from trajsim import streams
 from trajsim.errors import InputError, UnsupportedError
 from trajsim.layout import BlockData, Layout
-from trajsim.lowering import check_matrices
+from trajsim.local_operators import check_matrices
 from trajsim.samplers import sectors, simd
 from trajsim.samplers.block import BlockMoments
 from trajsim.samplers.flips import FlipOperators
