@@ -18,6 +18,7 @@ _HOME = {
     "TrajsimError": "errors",
     "open": "campaign.store",
     "sample": "ensemble",
+    "solve": "references.solve",
     "two_time_correlation": "two_time",
 }
 _MODULES = (
@@ -30,6 +31,7 @@ _MODULES = (
     "observables",
     "operators",
     "records",
+    "references",
     "terms",
 )
 
@@ -40,6 +42,7 @@ __all__ = [  # noqa: RUF022 - classes and functions first, then modules
     "TrajsimError",
     "open",
     "sample",
+    "solve",
     "two_time_correlation",
     "analysis",
     "catalog",
@@ -51,6 +54,7 @@ __all__ = [  # noqa: RUF022 - classes and functions first, then modules
     "observables",
     "operators",
     "records",
+    "references",
     "terms",
 ]
 
@@ -60,6 +64,7 @@ if TYPE_CHECKING:
     from trajsim.errors import TrajsimError
     from trajsim.lattice import Lattice
     from trajsim.model import SpinModel
+    from trajsim.references.solve import solve
     from trajsim.samplers.quantum_jump import QuantumJump
     from trajsim.two_time import two_time_correlation
 
