@@ -133,7 +133,9 @@ class Elimination:
 
     def solve(self, b: NDArray[np.float64]) -> NDArray[np.float64]:
         """x with L x = b, to the precision of the factors."""
-        y = [b[start:end].astype(self.precision) for start, end in zip(self.offsets, self.offsets[1:], strict=False)]
+        y: list[NDArray[Any]] = [
+            b[start:end].astype(self.precision) for start, end in zip(self.offsets, self.offsets[1:], strict=False)
+        ]
         part: dict[int, NDArray[Any]] = {}
         for block in (*range(self.pivot), *range(self.last, self.pivot, -1), self.pivot):
             for other in self._eliminated(block):

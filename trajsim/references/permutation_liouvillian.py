@@ -1,4 +1,4 @@
-r"""The Liouvillian of an all-to-all model of spins 1/2 in the Dicke basis: a real sparse matrix, block tridiagonal in j.
+r"""The Liouvillian of an all-to-all model of spins 1/2 in the Dicke basis: real, sparse, block tridiagonal in j.
 
     d rho_j/dt = -i (K_j rho_j - rho_j K_j^+) + \sum_{collective} A_j rho_j A_j^+
                  + \sum_{local} \sum_{j' = j, j \pm 1} w(j', j - j') A(j, j') rho_{j'} A(j, j')^+
@@ -19,7 +19,7 @@ from trajsim import dicke_basis
 from trajsim.references.permutation_space import EVEN, WHOLE, Sector, Space
 from trajsim.references.permutation_triplets import BANDS, triplets
 
-__all__ = ["CollectiveForm", "Family", "Ladder", "liouvillian", "symmetry"]
+__all__ = ["CollectiveForm", "Family", "Ladder", "liouvillian", "rate_operators", "steady_sector", "symmetry"]
 
 Band = NDArray[np.complex128]
 
@@ -49,7 +49,7 @@ class Ladder:
 
     def __init__(self, j: float) -> None:
         self.j, self.size = j, round(2 * j) + 1
-        self.identity = self.spin(np.zeros(3), 1.0)
+        self.identity = self.spin(np.zeros(3, dtype=np.complex128), 1.0)
 
     def spin(self, vector: NDArray[np.complex128], constant: complex = 0.0) -> Band:
         """v . J + constant."""
@@ -69,27 +69,44 @@ class Ladder:
 
     def hamiltonian(self, form: CollectiveForm) -> Band:
         """H_j."""
-        axes = [self.spin(np.eye(3)[a]) for a in range(3)]
-        band = form.constant * self.identity + self.spin(form.linear)
+        axes = [self.spin(row) for row in np.eye(3, dtype=np.complex128)]
+        band: Band = form.constant * self.identity
+        band = band + self.spin(form.linear.astype(np.complex128))
         for a in range(3):
             for b in range(3):
                 if form.quadratic[a, b]:
                     band += form.quadratic[a, b] * self.product(axes[a], axes[b])
-        return np.asarray(band)
+        return band
+
+    def loss(self, family: Family, n_sites: int | None) -> Band:
+        r"""\sum L^+ L of a family, rate included; n_sites: of local jumps, None for a collective one."""
+        vector, constant, rate, _ = family
+        if n_sites is None:
+            jump = self.spin(vector, constant)
+            return rate * self.product(self.spin(vector.conj(), np.conj(constant)), jump)
+        # (v* . S)(v . S) = |v|^2 / 4 + (i/2) (v* x v) . S
+        offset = n_sites * (float(np.vdot(vector, vector).real) / 4 + abs(constant) ** 2)
+        shifted = np.conj(constant) * vector
+        return rate * self.spin(0.5j * np.cross(vector.conj(), vector) + shifted + shifted.conj(), offset)
 
     def drift(self, form: CollectiveForm) -> Band:
-        r"""-i K_j, with the constant of each local jump turned into a field: v . S_i + c and H are the same master
-        equation as v . S_i and H + (i/2) rate (c^* v . J - h.c.)."""
+        r"""-i K_j, and c^* v . J + N |c|^2 / 2 of each local jump v . S_i + c, half of its gain besides A rho A^+."""
         band = -1j * self.hamiltonian(form)
-        for vector, constant, rate, _ in form.local:
-            crossed = np.cross(vector.conj(), vector)  # (v* . S)(v . S) = |v|^2 / 4 + (i/2) (v* x v) . S
-            size = float(np.vdot(vector, vector).real)
-            band -= 0.5 * rate * self.spin(0.5j * crossed, form.n_sites * size / 4)
-            shifted = np.conj(constant) * vector
-            band += 0.5 * rate * (self.spin(shifted) - self.spin(shifted.conj()))
-        for vector, constant, rate, _ in form.collective:
-            band -= 0.5 * rate * self.product(self.spin(vector.conj(), np.conj(constant)), self.spin(vector, constant))
+        for family in form.local:
+            vector, constant, rate, _ = family
+            band -= 0.5 * self.loss(family, form.n_sites)
+            band += rate * self.spin(np.conj(constant) * vector, 0.5 * form.n_sites * abs(constant) ** 2)
+        for family in form.collective:
+            band -= 0.5 * self.loss(family, None)
         return np.asarray(band)
+
+    def dense(self, band: Band) -> NDArray[np.complex128]:
+        """The matrix (2j + 1, 2j + 1)."""
+        matrix = np.zeros((self.size, self.size), dtype=np.complex128)
+        for d in range(BANDS):
+            k = np.arange(max(0, 2 - d), min(self.size, self.size + 2 - d))
+            matrix[k + d - 2, k] = band[d, k]
+        return matrix
 
 
 def move(vector: NDArray[np.complex128], j: float, change: int, factor: float) -> Band:
@@ -118,6 +135,17 @@ def symmetry(form: CollectiveForm) -> int:
     if offsets <= {0} and all(len(qs) <= 1 for qs in moves):
         return 0
     return 2 if offsets <= {0, 2} and all(qs <= {0} or qs <= {-1, 1} for qs in moves) else 1
+
+
+def rate_operators(form: CollectiveForm, ladders: NDArray[np.float64]) -> dict[str, list[NDArray[np.complex128]]]:
+    r"""\sum L^+ L of the jumps of each label, on every ladder: their mean is the number of jumps per unit time."""
+    families = [(family, form.n_sites) for family in form.local] + [(family, None) for family in form.collective]
+    found: dict[str, list[NDArray[np.complex128]]] = {}
+    for family, n_sites in families:
+        matrices = [ladder.dense(ladder.loss(family, n_sites)) for ladder in (Ladder(float(j)) for j in ladders)]
+        before = found.get(family.label)
+        found[family.label] = matrices if before is None else [a + b for a, b in zip(before, matrices, strict=True)]
+    return found
 
 
 def steady_sector(form: CollectiveForm) -> Sector:

@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from trajsim import observables as record
 from trajsim import records
+from trajsim.dicke_basis import ladders
 from trajsim.errors import UnsupportedError
 from trajsim.lowering import LocalOperator
-from trajsim.references.permutation_liouvillian import CollectiveForm
+from trajsim.references.permutation_liouvillian import CollectiveForm, rate_operators
 from trajsim.references.permutation_state import AXES, PermutationState
 
 if TYPE_CHECKING:
@@ -25,19 +26,11 @@ _ONE = np.array([[[1, 0], [0, 1]], [[0, 0.5], [0.5, 0]], [[0, 0.5j], [-0.5j, 0]]
 
 
 def jump_rates(form: CollectiveForm, state: PermutationState) -> dict[str, float]:
-    """Mean rate of the jumps of each family, <L^+ L> summed over its jumps; inverse time."""
-    n, first = form.n_sites, state.first_moments
-    second = state.second_moments
-    rates: dict[str, float] = {}
-    for families, local in ((form.local, True), (form.collective, False)):
-        for vector, constant, rate, label in families:
-            # (v* . S)(v . S) = symmetrised part + (i/2) (v* x v) . S
-            turned = float((0.5j * np.cross(vector.conj(), vector) @ first).real)
-            linear = 2 * float((np.conj(constant) * vector @ first).real)
-            square = n / 4 * np.vdot(vector, vector) if local else vector.conj() @ second @ vector
-            offset = abs(constant) ** 2 * (n if local else 1)
-            rates[label] = rates.get(label, 0.0) + rate * (float(np.real(square)) + turned + linear + offset)
-    return rates
+    """Mean number of jumps of each family per unit time."""
+    return {
+        label: float(sum(np.sum(r.T * block).real for r, block in zip(matrices, state.blocks, strict=True)))
+        for label, matrices in rate_operators(form, ladders(form.n_sites)).items()
+    }
 
 
 def values(

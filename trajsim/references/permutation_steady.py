@@ -80,9 +80,7 @@ class Inverse:
                 if self.factors is None:
                     wanted = memory(self.space.sizes, self.precision)
                     need_memory(wanted, f"the elimination of {self.space.n_sites} spins")
-                    self.factors = Elimination(
-                        self.matrix, self.space.offsets, self.pivot, self.precision, self.extra
-                    )
+                    self.factors = Elimination(self.matrix, self.space.offsets, self.pivot, self.precision, self.extra)
                 x, error = refined(self.apply, self.factors, b)
                 if error < ACCEPTED:
                     return x
