@@ -30,7 +30,7 @@ def xyz(n, Jx=0.6, Jy=1.7, Jz=1.0, **rates):
     return catalog.dissipative_xyz(Lattice.complete(n), Jx, Jy, Jz, **rates)
 
 
-def random_model(n, seed, turned=False):
+def random_model(n, seed):
     """Any symmetric exchange and field, local jumps v . S + c of any v and c, collective jumps."""
     rng = np.random.default_rng(seed)
     lattice = Lattice.complete(n)
@@ -145,7 +145,8 @@ def test_against_piqs(n, rates, Jy):
     from qutip import piqs
 
     dephasing = rates.get("dephasing", 0.0)
-    system = piqs.Dicke(N=n, emission=1.0, dephasing=2 * dephasing, collective_emission=rates.get("collective_decay", 0.0) / (n - 1))  # fmt: skip
+    together = rates.get("collective_decay", 0.0) / (n - 1)
+    system = piqs.Dicke(N=n, emission=1.0, dephasing=2 * dephasing, collective_emission=together)
     spins = piqs.jspin(n)
     system.hamiltonian = sum(2 * J / (n - 1) * s**2 for J, s in zip((0.6, Jy, 1.0), spins, strict=True))
     rho = qutip.steadystate(system.liouvillian(), method="direct")
@@ -172,7 +173,7 @@ def test_symmetry_is_wanted():
     cubic = [Term.product(("Sz", "Sz", "Sz"), s, 0.1) for s in ((0, 1, 2), (0, 1, 3), (0, 2, 3), (1, 2, 3))]
     pairs = [pair_jump(np.kron([[0, 1], [0, 0]], [[0, 1], [0, 0]]), s, 0.1, "pair") for s in lattice.bonds.tolist()]
     for model, message in (
-        (spin_one, "spins 1/2"),
+        (spin_one, "spins-1/2"),
         (chain, "term of H"),
         (SpinModel.on(lattice, terms, decay[:3]), "jump 'jump'"),
         (SpinModel.on(lattice, (*terms, *field(n, np.eye(4)[:, :3])), decay), "term of H"),

@@ -17,9 +17,10 @@ import numpy as np
 import xarray as xr
 
 from trajsim import initial as starts
+from trajsim.collective import collective_form
 from trajsim.errors import InputError, UnsupportedError
 from trajsim.references.permutation_evolution import evolve
-from trajsim.references.permutation_form import form_of
+from trajsim.references.permutation_liouvillian import symmetry
 from trajsim.references.permutation_observables import jump_rates, values
 from trajsim.references.permutation_response import angular_average, susceptibility
 from trajsim.references.permutation_space import EVEN, ODD, WHOLE
@@ -29,10 +30,10 @@ from trajsim.references.permutation_steady import steady
 from trajsim.references.result import to_dataset
 
 if TYPE_CHECKING:
+    from trajsim.collective import CollectiveForm
     from trajsim.initial import InitialState
     from trajsim.model import SpinModel
     from trajsim.observables import Observable
-    from trajsim.references.permutation_liouvillian import CollectiveForm
 
 __all__ = ["Permutation"]
 
@@ -49,7 +50,7 @@ class Permutation:
 
     def steady_state(self, model: SpinModel, observables: Sequence[Observable]) -> xr.Dataset:
         """See `Reference.steady_state`; attrs: residual |L rho| / |rho|, inverse time."""
-        form = form_of(model)
+        form = collective_form(model)
         found = steady(form)
         numbers = values(model, form, found.state, observables, jump_rates(form, found.state))
         return to_dataset(model, observables, numbers, attrs={"reference": self.name, "residual": found.residual})
@@ -58,7 +59,7 @@ class Permutation:
         self, model: SpinModel, initial: InitialState, times: Sequence[float], observables: Sequence[Observable]
     ) -> xr.Dataset:
         """See `DynamicalReference.evolve`; to rounding, whatever the times."""
-        form = form_of(model)
+        form = collective_form(model)
         rows: dict[str, list[Any]] = {observable.name: [] for observable in observables}
         for state, counts in evolve(form, _start(model, initial), times):
             for name, value in values(model, form, state, observables, counts).items():
@@ -68,14 +69,14 @@ class Permutation:
 
     def state(self, model: SpinModel) -> PermutationState:
         """The steady state itself: entropy, purity, bimodality coefficients, weights of the ladders, rho_j."""
-        return steady(form_of(model)).state
+        return steady(collective_form(model)).state
 
     def susceptibility(self, model: SpinModel) -> xr.Dataset:
         """susceptibility (response, field), chi_ab in Pauli matrices, and its angular average; units of time.
 
         Huybrechts et al. 2020, Eqs. (19)-(23); linear response, no finite field.
         """
-        form = form_of(model)
+        form = collective_form(model)
         found = steady(form)
         chi = susceptibility(form, found.state)
         about = {"units": "inverse rate", "long_name": "susceptibility dM_a/dh_b (Pauli matrices)"}
@@ -91,7 +92,7 @@ class Permutation:
 
     def spectrum(self, model: SpinModel) -> dict[str, np.ndarray[Any, np.dtype[np.complex128]]]:
         """All eigenvalues by sector, "even" and "odd" in the parity of m - m', or "whole" where it is not conserved."""
-        form = form_of(model)
+        form = collective_form(model)
         return {name: everything(form, sector) for name, sector in _sectors(form).items()}
 
     def gap(self, model: SpinModel, count: int = 8) -> dict[str, float]:
@@ -99,13 +100,13 @@ class Permutation:
 
         See `permutation_spectrum.nearest` for what they may miss.
         """
-        form = form_of(model)
+        form = collective_form(model)
         found = {name: nearest(form, sector, count) for name, sector in _sectors(form).items()}
         return {name: float(-values.real.max()) for name, values in found.items()}
 
     def antigap(self, model: SpinModel, count: int = 4) -> dict[str, float]:
         """The gap by sector from the far end of a weakly PT-symmetric spectrum (local decay and pumping alone)."""
-        form = form_of(model)
+        form = collective_form(model)
         edge = 2 * reflection(form)
         gaps = {}
         for name, sector in _sectors(form).items():
@@ -116,8 +117,6 @@ class Permutation:
 
 
 def _sectors(form: CollectiveForm) -> dict[str, Any]:
-    from trajsim.references.permutation_liouvillian import symmetry
-
     return {"whole": WHOLE} if symmetry(form) == 1 else {"even": EVEN, "odd": ODD}
 
 

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
-from scipy.linalg import get_lapack_funcs, lu_factor, lu_solve
+from scipy.linalg import get_lapack_funcs
 from scipy.sparse import csr_array
 from scipy.sparse.linalg import LinearOperator, gmres
 
@@ -97,7 +97,10 @@ class Elimination:
         schur = self._schur(pivot)
         if extra is not None:
             schur += np.outer(*extra)
-        self.factors = lu_factor(schur, overwrite_a=True, check_finite=False)
+        getrf, self.back_substitute = get_lapack_funcs(("getrf", "getrs"), (schur,))
+        self.factors, self.order, fault = getrf(schur, overwrite_a=True)
+        if fault != 0:
+            raise np.linalg.LinAlgError("singular block")
 
     def _block(self, row: int, column: int) -> csr_array:
         if (row, column) not in self.blocks:
@@ -142,7 +145,7 @@ class Elimination:
                 y[block] = y[block] - self._block(block, other) @ part[other]
             if block != self.pivot:
                 part[block] = self.inverses[block] @ y[block]
-        part[self.pivot] = lu_solve(self.factors, y[self.pivot], check_finite=False)
+        part[self.pivot] = self.back_substitute(self.factors, self.order, y[self.pivot])[0]
         for block in (*range(self.pivot - 1, -1, -1), *range(self.pivot + 1, self.last + 1)):
             towards = block + 1 if block < self.pivot else block - 1
             part[block] = part[block] - self.inverses[block] @ (self._block(block, towards) @ part[towards])

@@ -12,8 +12,9 @@ import numpy as np
 from scipy.sparse import block_array, csr_array
 from scipy.sparse.linalg import expm_multiply
 
+from trajsim.collective import CollectiveForm
 from trajsim.dicke_basis import ladders
-from trajsim.references.permutation_liouvillian import CollectiveForm, liouvillian, rate_operators, symmetry
+from trajsim.references.permutation_liouvillian import liouvillian, rate_operators, symmetry
 from trajsim.references.permutation_space import EVEN, ODD, WHOLE, Sector, Space
 from trajsim.references.permutation_state import PermutationState
 

@@ -9,39 +9,18 @@ unit of inverse time, hbar = 1. Chase and Geremia, PRA 78, 052101 (2008); Shamma
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import coo_array, csr_array
 
 from trajsim import dicke_basis
+from trajsim.collective import CollectiveForm, CollectiveJump
 from trajsim.references.permutation_space import EVEN, WHOLE, Sector, Space
 from trajsim.references.permutation_triplets import BANDS, triplets
 
-__all__ = ["CollectiveForm", "Family", "Ladder", "liouvillian", "rate_operators", "steady_sector", "symmetry"]
+__all__ = ["Ladder", "liouvillian", "rate_operators", "steady_sector", "symmetry"]
 
 Band = NDArray[np.complex128]
-
-
-class Family(NamedTuple):
-    r"""Jumps \sqrt{rate} (v . S_i + constant) on every site i, or, collectively, \sqrt{rate} (v . J + constant)."""
-
-    vector: NDArray[np.complex128]
-    constant: complex
-    rate: float
-    label: str
-
-
-class CollectiveForm(NamedTuple):
-    r"""H = constant + linear . J + J . quadratic . J with J = \sum_i S_i, and the jumps; inverse time."""
-
-    n_sites: int
-    constant: float
-    linear: NDArray[np.float64]
-    quadratic: NDArray[np.float64]
-    local: tuple[Family, ...]
-    collective: tuple[Family, ...]
 
 
 class Ladder:
@@ -78,9 +57,9 @@ class Ladder:
                     band += form.quadratic[a, b] * self.product(axes[a], axes[b])
         return band
 
-    def loss(self, family: Family, n_sites: int | None) -> Band:
+    def loss(self, family: CollectiveJump, n_sites: int | None) -> Band:
         r"""\sum L^+ L of a family, rate included; n_sites: of local jumps, None for a collective one."""
-        vector, constant, rate, _ = family
+        vector, constant, rate = family.vector, family.constant, family.rate
         if n_sites is None:
             jump = self.spin(vector, constant)
             return rate * self.product(self.spin(vector.conj(), np.conj(constant)), jump)
@@ -93,9 +72,9 @@ class Ladder:
         r"""-i K_j, and c^* v . J + N |c|^2 / 2 of each local jump v . S_i + c, half of its gain besides A rho A^+."""
         band = -1j * self.hamiltonian(form)
         for family in form.local:
-            vector, constant, rate, _ = family
+            cross = family.rate * np.conj(family.constant)
             band -= 0.5 * self.loss(family, form.n_sites)
-            band += rate * self.spin(np.conj(constant) * vector, 0.5 * form.n_sites * abs(constant) ** 2)
+            band += self.spin(cross * family.vector, 0.5 * form.n_sites * (cross * family.constant).real)
         for family in form.collective:
             band -= 0.5 * self.loss(family, None)
         return np.asarray(band)
@@ -128,10 +107,10 @@ def symmetry(form: CollectiveForm) -> int:
     drift = Ladder(max(form.n_sites / 2, 1.0)).drift(form)  # j = 1 has all five diagonals
     offsets = {abs(d - 2) for d in range(BANDS) if np.abs(drift[d]).max() > 1e-14 * np.abs(drift).max()}
     moves = []
-    for vector, constant, rate, _ in (*form.local, *form.collective):
-        if rate:
-            lower, level, upper = dicke_basis.components(vector)
-            moves.append({q for q, c in ((-1, lower), (0, level or constant), (1, upper)) if c})
+    for jump in (*form.local, *form.collective):
+        if jump.rate:
+            lower, level, upper = dicke_basis.components(jump.vector)
+            moves.append({q for q, c in ((-1, lower), (0, level or jump.constant), (1, upper)) if c})
     if offsets <= {0} and all(len(qs) <= 1 for qs in moves):
         return 0
     return 2 if offsets <= {0, 2} and all(qs <= {0} or qs <= {-1, 1} for qs in moves) else 1
@@ -160,14 +139,14 @@ def _terms(form: CollectiveForm, j: float, change: int) -> list[tuple[Band, Band
         ladder = Ladder(j)
         drift = ladder.drift(form)
         terms = [(drift, ladder.identity), (ladder.identity, drift)]
-        for vector, constant, rate, _ in form.collective:
-            jump = np.sqrt(rate) * ladder.spin(vector, constant)
-            terms.append((jump, jump))
+        for jump in form.collective:
+            band = np.sqrt(jump.rate) * ladder.spin(jump.vector, jump.constant)
+            terms.append((band, band))
     strength = dicke_basis.weight(form.n_sites, j, change)
-    for vector, _, rate, _ in form.local:
-        if strength > 0 and rate > 0:
-            jump = move(vector, j, change, float(np.sqrt(strength * rate)))
-            terms.append((jump, jump))
+    for jump in form.local:
+        if strength > 0 and jump.rate > 0:
+            band = move(jump.vector, j, change, float(np.sqrt(strength * jump.rate)))
+            terms.append((band, band))
     return terms
 
 

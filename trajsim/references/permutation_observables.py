@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 
 from trajsim import observables as record
 from trajsim import records
+from trajsim.collective import CollectiveForm
 from trajsim.dicke_basis import ladders
 from trajsim.errors import UnsupportedError
 from trajsim.lowering import LocalOperator
-from trajsim.references.permutation_liouvillian import CollectiveForm, rate_operators
+from trajsim.references.permutation_liouvillian import rate_operators
 from trajsim.references.permutation_state import AXES, PermutationState
 
 if TYPE_CHECKING:

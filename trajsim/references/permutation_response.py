@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ellipe
 
-from trajsim.references.permutation_liouvillian import CollectiveForm, steady_sector
-from trajsim.references.permutation_space import ODD, WHOLE, Space
+from trajsim.collective import CollectiveForm
+from trajsim.references.permutation_liouvillian import steady_sector
+from trajsim.references.permutation_space import ODD, WHOLE
 from trajsim.references.permutation_state import AXES, PermutationState, spin_matrices
 from trajsim.references.permutation_steady import Inverse
 
@@ -24,8 +25,8 @@ __all__ = ["angular_average", "susceptibility"]
 def susceptibility(form: CollectiveForm, state: PermutationState) -> NDArray[np.float64]:
     """chi_ab (2, 2) for a, b = x, y at the steady state `state`, in Pauli matrices; units of time."""
     parity = steady_sector(form) != WHOLE
-    space = Space(form.n_sites, ODD if parity else WHOLE)
-    inverse = Inverse(form, space)
+    inverse = Inverse(form, ODD if parity else WHOLE)
+    space = inverse.space
     spins = [spin_matrices(float(j)) for j in space.ladders]
     steady = space.coordinates(state.blocks)
     readers = [space.coordinates([s[axis] for s in spins]) for axis in AXES[:2]]

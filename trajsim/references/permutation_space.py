@@ -34,6 +34,13 @@ class Sector(NamedTuple):
         reduced = difference % self.modulus if self.modulus else difference
         return np.asarray(reduced == self.remainder)
 
+    def sizes(self, n_sites: int) -> NDArray[np.int64]:
+        """Number of coordinates of each ladder: the elements (k, l) of a (2j + 1, 2j + 1) matrix that it holds."""
+        length = np.arange(n_sites % 2, n_sites + 1, 2) + 1
+        if self.modulus == 0:
+            return np.maximum(length - self.remainder, 0) * (2 if self.remainder else 1)
+        return (length**2 + (self.modulus - 1) * (1 - self.remainder)) // self.modulus
+
 
 WHOLE = Sector(1, 0)
 EVEN = Sector(2, 0)
@@ -51,7 +58,7 @@ class Space:
         self.n_sites, self.sector = n_sites, sector
         self.ladders = ladders(n_sites)
         self.tables: list[NDArray[np.int64]] = []
-        offsets = [0]
+        offset = 0
         for j in self.ladders:
             size = round(2 * j) + 1
             row, column = np.tril_indices(size)
@@ -59,11 +66,11 @@ class Space:
             row, column = row[inside], column[inside]
             beside = row > column
             table = np.full((size, size), -1, dtype=np.int64)
-            table[row, column] = offsets[-1] + np.arange(len(row))
-            table[column[beside], row[beside]] = offsets[-1] + len(row) + np.arange(np.count_nonzero(beside))
+            table[row, column] = offset + np.arange(len(row))
+            table[column[beside], row[beside]] = offset + len(row) + np.arange(np.count_nonzero(beside))
             self.tables.append(table)
-            offsets.append(offsets[-1] + len(row) + int(np.count_nonzero(beside)))
-        self.offsets = np.array(offsets)
+            offset += len(row) + int(np.count_nonzero(beside))
+        self.offsets = np.concatenate([[0], np.cumsum(self.sizes)])
 
     @property
     def size(self) -> int:
@@ -73,7 +80,7 @@ class Space:
     @cached_property
     def sizes(self) -> NDArray[np.int64]:
         """Number of coordinates of each ladder."""
-        return np.diff(self.offsets)
+        return self.sector.sizes(self.n_sites)
 
     @cached_property
     def trace(self) -> NDArray[np.float64]:

@@ -14,10 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse.linalg import LinearOperator, eigs
 
+from trajsim.collective import CollectiveForm
 from trajsim.dicke_basis import components
 from trajsim.errors import UnsupportedError
 from trajsim.references.permutation_elimination import need_memory
-from trajsim.references.permutation_liouvillian import CollectiveForm, liouvillian
+from trajsim.references.permutation_liouvillian import liouvillian
 from trajsim.references.permutation_space import Sector, Space
 from trajsim.references.permutation_steady import Inverse
 
@@ -35,9 +36,10 @@ def _slowest_first(eigenvalues: Eigenvalues) -> Eigenvalues:
 
 def everything(form: CollectiveForm, sector: Sector) -> Eigenvalues:
     """All eigenvalues, from the largest real part down. Raises UnsupportedError for more memory than there is."""
-    space = Space(form.n_sites, sector)
-    need_memory(4 * 8 * space.size**2, f"all {space.size} eigenvalues of a sector")
-    return _slowest_first(np.linalg.eigvals(liouvillian(form, space).toarray()).astype(np.complex128))
+    size = int(sector.sizes(form.n_sites).sum())
+    need_memory(4 * 8 * size**2, f"all {size} eigenvalues of a sector")
+    matrix = liouvillian(form, Space(form.n_sites, sector)).toarray()
+    return _slowest_first(np.linalg.eigvals(matrix).astype(np.complex128))
 
 
 def nearest(form: CollectiveForm, sector: Sector, count: int) -> Eigenvalues:
@@ -45,13 +47,13 @@ def nearest(form: CollectiveForm, sector: Sector, count: int) -> Eigenvalues:
 
     Modes with |lambda| beyond the farthest of them are not seen: an oscillating one may decay more slowly.
     """
-    space = Space(form.n_sites, sector)
-    conserved = bool(space.trace.any())
-    if space.size <= max(DENSE, 2 * count + 2):
+    conserved = sector.holds(np.array(0)).item()
+    if sector.sizes(form.n_sites).sum() <= max(DENSE, 2 * count + 2):
         found = everything(form, sector)
         order = np.argsort(np.abs(found))[int(conserved) :]
         return _slowest_first(found[order[:count]])
-    inverse = Inverse(form, space)
+    inverse = Inverse(form, sector)
+    space = inverse.space
     steady = np.zeros(space.size)
     if conserved:
         steady = inverse.solve(inverse.source)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from trajsim.collective import CollectiveForm
 from trajsim.errors import UnsupportedError
 from trajsim.references.permutation_elimination import Elimination, memory, need_memory, refined
-from trajsim.references.permutation_liouvillian import CollectiveForm, liouvillian, steady_sector
-from trajsim.references.permutation_space import Space
+from trajsim.references.permutation_liouvillian import liouvillian, steady_sector
+from trajsim.references.permutation_space import Sector, Space
 from trajsim.references.permutation_state import PermutationState
 
 __all__ = ["Inverse", "SteadyState", "likely_ladder", "steady"]
@@ -22,6 +24,8 @@ SMALL = 12
 """Spins of the small system whose pair correlations say where the ladders of a large one are populated."""
 ACCEPTED = 1e-8
 """Largest |L x - b| / |b| of an answer."""
+SINGULAR = {np.float32: 1e6, np.float64: 1e11}
+"""Largest |L^-1| |L| that factors of this precision are trusted with."""
 
 
 class SteadyState(NamedTuple):
@@ -34,8 +38,8 @@ class SteadyState(NamedTuple):
 def _resized(form: CollectiveForm, n_sites: int) -> CollectiveForm:
     """The same model of fewer spins, couplings and collective rates kept extensive."""
     factor = (form.n_sites - 1) / (n_sites - 1)
-    collective = tuple(family._replace(rate=family.rate * factor) for family in form.collective)
-    return form._replace(n_sites=n_sites, quadratic=form.quadratic * factor, collective=collective)
+    collective = tuple(replace(jump, rate=jump.rate * factor) for jump in form.collective)
+    return replace(form, n_sites=n_sites, quadratic=form.quadratic * factor, collective=collective)
 
 
 def likely_ladder(form: CollectiveForm) -> int:
@@ -56,8 +60,10 @@ class Inverse:
     the trace of that ladder and tr u_p = 1: since L conserves the trace, tr x_p = tr b, and L x = b - u_p tr b.
     """
 
-    def __init__(self, form: CollectiveForm, space: Space) -> None:
-        self.space, self.matrix, self.pivot = space, liouvillian(form, space), likely_ladder(form)
+    def __init__(self, form: CollectiveForm, sector: Sector) -> None:
+        self._need_memory(form.n_sites, sector, np.float32)  # before anything of that size is made
+        self.space = space = Space(form.n_sites, sector)
+        self.matrix, self.pivot = liouvillian(form, space), likely_ladder(form)
         while space.sizes[self.pivot] == 0:  # j = 0 has no odd elements
             self.pivot += 1
         start, end = space.offsets[self.pivot : self.pivot + 2]
@@ -69,22 +75,32 @@ class Inverse:
         self.precision: type = np.float32
         self.factors: Elimination | None = None
 
+    def _need_memory(self, n_sites: int, sector: Sector, precision: type) -> None:
+        need_memory(memory(sector.sizes(n_sites), precision), f"the elimination of {n_sites} spins")
+
     def apply(self, x: Vector) -> Vector:
         """L' x."""
         return np.asarray(self.matrix @ x + self.source * (self.row @ x))
+
+    def _factorise(self) -> Elimination:
+        self._need_memory(self.space.n_sites, self.space.sector, self.precision)
+        factors = Elimination(self.matrix, self.space.offsets, self.pivot, self.precision, self.extra)
+        probe = np.random.default_rng(1).normal(size=self.space.size)
+        growth = float(np.linalg.norm(factors.solve(probe)) / np.linalg.norm(probe))
+        if not growth * np.abs(self.matrix.data).max() < SINGULAR[self.precision]:
+            raise np.linalg.LinAlgError("nearly singular")
+        return factors
 
     def solve(self, b: Vector) -> Vector:
         """x with L' x = b. Raises UnsupportedError where L' is singular too, and for more memory than there is."""
         while True:
             try:
                 if self.factors is None:
-                    wanted = memory(self.space.sizes, self.precision)
-                    need_memory(wanted, f"the elimination of {self.space.n_sites} spins")
-                    self.factors = Elimination(self.matrix, self.space.offsets, self.pivot, self.precision, self.extra)
+                    self.factors = self._factorise()
                 x, error = refined(self.apply, self.factors, b)
                 if error < ACCEPTED:
                     return x
-            except (np.linalg.LinAlgError, ArithmeticError):
+            except np.linalg.LinAlgError:
                 pass
             self.factors = None
             if self.precision is np.float64:
@@ -101,13 +117,13 @@ def steady(form: CollectiveForm) -> SteadyState:
     Raises UnsupportedError without local jumps (every j is then conserved), for several steady states, and for more
     memory than there is.
     """
-    if not any(rate > 0 and np.any(vector) for vector, _, rate, _ in form.local):
+    if not any(jump.rate > 0 for jump in form.local):
         raise UnsupportedError(
             "the model must have local jumps for the permutation-symmetric steady state, but it has none: every "
             "total spin j then has a steady state of its own; evolve from an initial state instead"
         )
-    space = Space(form.n_sites, steady_sector(form))
-    inverse = Inverse(form, space)
+    inverse = Inverse(form, steady_sector(form))
+    space = inverse.space
     x = inverse.solve(inverse.source)
     x /= space.trace @ x
     residual = float(np.linalg.norm(inverse.matrix @ x) / np.linalg.norm(x))
