@@ -194,7 +194,7 @@ def test_what_is_refused():
     three = record.Operator("three", (Term.product(("Sz", "Sz", "Sz"), (0, 1, 2)),))
     with pytest.raises(UnsupportedError, match="at most two sites"):
         trajsim.solve(xyz(4), Permutation(), [three])
-    with pytest.raises(UnsupportedError, match="GB"):
+    with pytest.raises(UnsupportedError, match="GiB"):
         Permutation().state(xyz(400))
     # no H and dephasing alone: every distribution over m is steady
     n = 6

@@ -11,7 +11,6 @@ and a few Krylov steps with the exact matrix bring back all digits.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from typing import Any
 
@@ -22,10 +21,9 @@ from scipy.linalg import get_lapack_funcs
 from scipy.sparse import csr_array
 from scipy.sparse.linalg import LinearOperator, gmres
 
-from trajsim.errors import UnsupportedError
 from trajsim.kernel_cache import renew
 
-__all__ = ["Elimination", "memory", "need_memory", "refined"]
+__all__ = ["Elimination", "memory", "refined"]
 
 RESIDUAL = 1e-12  # of the right-hand side, where rounding allows it
 FLOOR = 1e-12  # added to every element: denormal numbers, which the inverses decay to, are ten times slower
@@ -56,19 +54,6 @@ def memory(sizes: NDArray[np.int64], precision: type) -> int:
     """Bytes that an elimination with blocks of these sizes holds at its end, and its largest workspace."""
     squares = sizes.astype(np.float64) ** 2
     return int((squares.sum() + squares.max()) * np.dtype(precision).itemsize)
-
-
-def need_memory(wanted: int, what: str) -> None:
-    """Raises UnsupportedError if `wanted` bytes are more than the machine has free."""
-    try:
-        with open("/proc/meminfo", encoding="ascii") as file:
-            free = next(int(line.split()[1]) * 1024 for line in file if line.startswith("MemAvailable"))
-    except (OSError, StopIteration):
-        free = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    if wanted > 0.9 * free:
-        raise UnsupportedError(
-            f"{what} must fit the memory, but it takes {wanted / 1e9:.1f} GB and {free / 1e9:.1f} GB are free"
-        )
 
 
 class Elimination:

@@ -17,7 +17,7 @@ from scipy.sparse.linalg import LinearOperator, eigs
 from trajsim.collective import CollectiveForm
 from trajsim.dicke_basis import components
 from trajsim.errors import UnsupportedError
-from trajsim.references.permutation_elimination import need_memory
+from trajsim.references.memory import require
 from trajsim.references.permutation_liouvillian import liouvillian
 from trajsim.references.permutation_space import Sector, Space
 from trajsim.references.permutation_steady import Inverse
@@ -37,7 +37,7 @@ def _slowest_first(eigenvalues: Eigenvalues) -> Eigenvalues:
 def everything(form: CollectiveForm, sector: Sector) -> Eigenvalues:
     """All eigenvalues, from the largest real part down. Raises UnsupportedError for more memory than there is."""
     size = int(sector.sizes(form.n_sites).sum())
-    need_memory(4 * 8 * size**2, f"all {size} eigenvalues of a sector")
+    require(4 * 8 * size**2, f"the whole spectrum of {form.n_sites} spins", "ask for the gap alone")
     matrix = liouvillian(form, Space(form.n_sites, sector)).toarray()
     return _slowest_first(np.linalg.eigvals(matrix).astype(np.complex128))
 

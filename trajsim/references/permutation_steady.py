@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from trajsim.collective import CollectiveForm
 from trajsim.errors import UnsupportedError
-from trajsim.references.permutation_elimination import Elimination, memory, need_memory, refined
+from trajsim.references.memory import require
+from trajsim.references.permutation_elimination import Elimination, memory, refined
 from trajsim.references.permutation_liouvillian import liouvillian, steady_sector
 from trajsim.references.permutation_space import Sector, Space
 from trajsim.references.permutation_state import PermutationState
@@ -24,7 +25,7 @@ SMALL = 12
 """Spins of the small system whose pair correlations say where the ladders of a large one are populated."""
 ACCEPTED = 1e-8
 """Largest |L x - b| / |b| of an answer."""
-SINGULAR = {np.float32: 1e6, np.float64: 1e11}
+SINGULAR: dict[type, float] = {np.float32: 1e6, np.float64: 1e11}
 """Largest |L^-1| |L| that factors of this precision are trusted with."""
 
 
@@ -76,7 +77,8 @@ class Inverse:
         self.factors: Elimination | None = None
 
     def _need_memory(self, n_sites: int, sector: Sector, precision: type) -> None:
-        need_memory(memory(sector.sizes(n_sites), precision), f"the elimination of {n_sites} spins")
+        needed = memory(sector.sizes(n_sites), precision)
+        require(needed, f"the elimination of {n_sites} spins", "draw trajectories by `DickeJump` instead")
 
     def apply(self, x: Vector) -> Vector:
         """L' x."""
