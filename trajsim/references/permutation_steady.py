@@ -20,7 +20,7 @@ __all__ = ["Inverse", "likely_ladder", "steady"]
 
 Vector = NDArray[np.float64]
 
-SMALL = 12
+SMALL = 8
 """Spins of the small system whose pair correlations say where the ladders of a large one are populated."""
 ACCEPTED = 1e-8
 """Largest |L x - b| / |b| of an answer."""
