@@ -205,12 +205,14 @@ def refined(
         remains = residual - apply(step)
         error = float(np.linalg.norm(remains)) / size
         if error < reached:
-            x, residual, gain, reached = x + step, remains, reached / error, error
-        elif not plain:
+            plain = plain and error < 0.01 * reached
+            x, residual, reached = x + step, remains, error
+            if reached < RESIDUAL:
+                break
+        elif plain:
+            plain = False
+        else:
             break
-        if reached < RESIDUAL:
-            break
-        plain = plain and error <= reached and gain > 100
     return x, reached
 
 
