@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 _HOME = {
+    "DickeJump": "samplers.dicke_jump",
     "Lattice": "lattice",
     "SpinModel": "model",
     "QuantumJump": "samplers.quantum_jump",
@@ -34,6 +35,7 @@ _MODULES = (
 )
 
 __all__ = [  # noqa: RUF022 - classes and functions first, then modules
+    "DickeJump",
     "Lattice",
     "QuantumJump",
     "SpinModel",
@@ -60,6 +62,7 @@ if TYPE_CHECKING:
     from trajsim.errors import TrajsimError
     from trajsim.lattice import Lattice
     from trajsim.model import SpinModel
+    from trajsim.samplers.dicke_jump import DickeJump
     from trajsim.samplers.quantum_jump import QuantumJump
     from trajsim.two_time import two_time_correlation
 
