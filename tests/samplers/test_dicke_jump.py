@@ -22,7 +22,9 @@ from trajsim.lattice import Lattice
 from trajsim.layout import BlockData, Layout
 from trajsim.model import SpinModel, Term, local_jump
 from trajsim.records import JumpRecords
+from trajsim.samplers import dicke_jump
 from trajsim.samplers.dicke_jump import CompiledDickeJump
+from trajsim.samplers.status import NO_CHANNEL, OK
 from trajsim.terms import exchange
 
 ALARM = 1e-4
@@ -140,10 +142,8 @@ def test_the_same_bits_in_any_blocks(name, window):
 
 
 def test_a_trajectory_stops_and_goes_on_without_a_trace(monkeypatch):
-    from trajsim.samplers import dicke_jump
-
     whole = records(xyz(40)).run_block(2, 0, 3)
-    monkeypatch.setattr(dicke_jump, "_WORK_PER_CALL", 500)
+    monkeypatch.setattr(dicke_jump, "_WORK_PER_CALL", 100)
     monkeypatch.setattr(dicke_jump, "_LOGGED_JUMPS", 7)
     calls = []
     parts = records(xyz(40)).run_block(2, 0, 3, interrupted=lambda: calls.append(0) or False)
@@ -155,7 +155,8 @@ def test_a_trajectory_stops_and_goes_on_without_a_trace(monkeypatch):
 def test_jump_records_name_families_and_ladders():
     sampler = records(MODELS["dephasing with a constant"](6))
     labels = [label for label, _ in sampler.layout.jump_channels]
-    assert labels == [f"local{n} {kind}" for n in (0, 1) for kind in ("j-1", "j", "j+1", "idle")[: 4 - n]]
+    kinds = {"local0": ("j-1", "j", "j+1", "idle"), "local1": ("j-1", "j", "j+1")}
+    assert sorted(labels) == sorted(f"{family} {kind}" for family in kinds for kind in kinds[family])
     data = sampler.run_block(5, 0, 30)
     assert data.faults(sampler.layout) == []
     # the ladder is N/2 plus all steps of j: it never leaves 0 .. N/2
@@ -196,9 +197,16 @@ def test_distributions_of_a_long_ladder():
 
 
 def test_all_down_is_dark_without_pair_creation():
-    data = DickeJump().compile(
-        xyz(30, Jx=1.3, Jy=1.3), Product("-z"), TimeGrid((50.0,)), [record.Magnetisation(("z",)), record.JumpCounts()]
-    ).run_block(1, 0, 5, keep_raw=True)
+    data = (
+        DickeJump()
+        .compile(
+            xyz(30, Jx=1.3, Jy=1.3),
+            Product("-z"),
+            TimeGrid((50.0,)),
+            [record.Magnetisation(("z",)), record.JumpCounts()],
+        )
+        .run_block(1, 0, 5, keep_raw=True)
+    )
     np.testing.assert_allclose(data.raw[:, 0], [[-0.5, 0.0]] * 5, atol=1e-12)
 
 
@@ -212,15 +220,12 @@ def test_without_jumps_the_evolution_is_unitary():
         assert row[[4, 7, 9]].sum() == pytest.approx(30.0, abs=1e-9)
 
 
-def test_failures_are_data(monkeypatch):
-    from trajsim.samplers import dicke_jump
-    from trajsim.samplers.status import NO_CHANNEL, OK
-
+def test_failures_are_data():
     sampler = DickeJump().compile(xyz(6), Product("+z"), TimeGrid((1.0,)), [record.Magnetisation()])
     sampler._kraus = sampler._kraus._replace(vector=0.0 * sampler._kraus.vector)
     data = sampler.run_block(1, 0, 20)
-    assert set(data.status) == {NO_CHANNEL, OK} or set(data.status) == {NO_CHANNEL}
-    assert dicke_jump is not None
+    assert np.count_nonzero(data.status == NO_CHANNEL) > 10
+    assert set(data.status) <= {NO_CHANNEL, OK}
 
 
 def huge() -> SpinModel:
@@ -238,7 +243,10 @@ REFUSED = {
         lambda: SpinModel.on(Lattice.complete(3), (), [local_jump("S-", i, 1.0 + (i == 1), "decay") for i in range(3)]),
         "-z",
     ),
-    "spin 1": (lambda: SpinModel.on(Lattice.complete(3), (), [local_jump("S-", i, 1.0) for i in range(3)], spin=1), "-z"),
+    "spin 1": (
+        lambda: SpinModel.on(Lattice.complete(3), (), [local_jump("S-", i, 1.0) for i in range(3)], spin=1),
+        "-z",
+    ),
     "two axes": (lambda: xyz(2), ["+x", "-z"]),
 }
 

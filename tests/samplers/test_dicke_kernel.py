@@ -14,9 +14,9 @@ from scipy.linalg import expm
 from test_dicke_ladder import OnLadder, compiled, effective
 
 from trajsim import streams
+from trajsim.grid import TimeGrid
 from trajsim.initial import Product
 from trajsim.observables import JumpCounts, Magnetisation
-from trajsim.grid import TimeGrid
 from trajsim.records import JumpRecords
 from trajsim.samplers.dicke_jump import DickeJump
 from trajsim.samplers.dicke_kernel import DickeClock, DickeCounters, dicke_advance, threshold
@@ -122,9 +122,7 @@ def test_the_window_follows_the_populated_part():
 def first_jumps(name: str, spins: int, count: int) -> tuple[np.ndarray, float]:
     """Times of first jumps from all spins down, and the time at which the record ends."""
     end = 4.0
-    sampler = DickeJump().compile(
-        MODELS[name](spins), Product("-z"), TimeGrid((end,)), [JumpCounts(), JumpRecords()]
-    )
+    sampler = DickeJump().compile(MODELS[name](spins), Product("-z"), TimeGrid((end,)), [JumpCounts(), JumpRecords()])
     data = sampler.run_block(7, 0, count)
     assert not data.status.any()
     offset = data.jump_offset

@@ -23,7 +23,7 @@ from trajsim.kernel_cache import renew
 from trajsim.samplers import lanes
 from trajsim.samplers.dicke_ladder import Ladder, clear, first_index, last_index
 
-__all__ = ["COLLECTIVE", "DOWN", "IDLE", "SAME", "UP", "Kraus", "apply_jump", "jump_rate"]
+__all__ = ["COLLECTIVE", "DOWN", "IDLE", "SAME", "UP", "Kraus", "apply_jump", "jump_rate", "kraus_operators"]
 
 DOWN, SAME, UP, IDLE, COLLECTIVE = range(5)
 """Kinds of Kraus operators: j -> j - 1, j -> j, j -> j + 1, the identity, and collective (j -> j)."""
@@ -66,9 +66,9 @@ def _constant(spins: int, j: float, kind: int, constant: complex) -> complex:
         return constant
     inverse = 4.0 * j * (j + 1.0) / (spins + 2.0)  # 1 / w(j, 0)
     if kind == SAME:
-        return constant * np.sqrt(inverse)
+        return complex(constant * np.sqrt(inverse))
     if kind == IDLE:
-        return constant * np.sqrt(max(spins - inverse, 0.0))
+        return complex(constant * np.sqrt(max(spins - inverse, 0.0)))
     return 0.0j
 
 

@@ -118,14 +118,14 @@ def _direction(initial: InitialState, spins: int) -> Direction:
 
 
 def _coherent(spins: int, direction: Direction, stride: int) -> tuple[NDArray[np.complex128], int, int]:
-    r"""Amplitudes \sqrt{\binom{N}{k}} u^k d^{N-k}, k = m + N/2, of the state along an axis, the first index, the sector.
+    r"""Amplitudes \sqrt{\binom{N}{k}} u^k d^{N-k}, k = m + N/2, of the state along an axis; first index, sector.
 
     Amplitudes below 1e-20 at either end are left out.
     """
     x, y, z = direction
     if abs(z) == 1.0:
-        k = spins if z > 0 else 0
-        return np.ones(1, dtype=np.complex128), MARGIN + k // stride, k % stride
+        place = spins if z > 0 else 0
+        return np.ones(1, dtype=np.complex128), MARGIN + place // stride, place % stride
     k = np.arange(spins + 1)
     logs = np.array([math.lgamma(spins + 1) - math.lgamma(n + 1) - math.lgamma(spins - n + 1) for n in k.tolist()])
     sizes = 0.5 * (logs + k * math.log((1 + z) / 2) + (spins - k) * math.log((1 - z) / 2))
@@ -155,15 +155,17 @@ class CompiledDickeJump:
         form = collective_form(model)
         direction = _direction(initial, model.n_sites)
         layout = obs.layout(model, observables, grid)
-        local = [
-            (math.sqrt(f.rate) * f.vector, math.sqrt(f.rate) * f.constant, layout.channels.index(f.label))
-            for f in form.local
-        ]
-        collective = [(math.sqrt(c.rate) * c.vector, layout.channels.index(c.label)) for c in form.collective]
-        hamiltonian = Polynomial(form.constant, form.linear.astype(complex), form.quadratic.astype(complex))
-        self._ladder, self._kraus = lower(
-            model.n_sites, hamiltonian, Jumps(local, collective), parity=abs(direction[2]) == 1.0
+        jumps = Jumps(
+            *(
+                [
+                    (math.sqrt(c.rate) * c.vector, math.sqrt(c.rate) * c.constant, layout.channels.index(c.label))
+                    for c in family
+                ]
+                for family in (form.local, form.collective)
+            )
         )
+        hamiltonian = Polynomial(form.constant, form.linear.astype(complex), form.quadratic.astype(complex))
+        self._ladder, self._kraus = lower(model.n_sites, hamiltonian, jumps, parity=abs(direction[2]) == 1.0)
         self._logs = any(isinstance(o, JumpRecords) for o in observables)
         if self._logs:
             labels = [

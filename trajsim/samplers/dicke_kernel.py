@@ -176,7 +176,7 @@ def _expand(
     ladder: Ladder, space: DickeSpace, clock: NDArray[np.float64], counters: NDArray[np.int64], scale: float,
     tolerance: float
 ) -> tuple[float, int, float, float, float, float]:  # fmt: skip
-    """Taylor vectors for a step of at most `scale`: the step, the order, a step to propose next, the predicted jump, and
+    """Taylor vectors for a step of at most `scale`: the step, the order, a step to propose next, the predicted jump,
     slope and bend of ln |psi|^2 = ... - slope t + bend t^2.
 
     The proposal equals the step if accuracy has cut it, else it is longer.

@@ -13,7 +13,7 @@ then. Outside the ladder the bands vanish by themselves: u(-j-1) = u(j) = 0.
 
 from __future__ import annotations
 
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 from numba import njit

@@ -8,7 +8,6 @@ linear in J for spins 1/2, of a collective jump L = w . J it is quadratic.
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import numpy as np
@@ -57,10 +56,10 @@ def lower_polynomial(polynomial: Polynomial) -> tuple[Complex, Complex, Complex]
 
 
 class Jumps(NamedTuple):
-    r"""One-site jumps v . S_i + c on every site, and collective ones w . J: vectors with \sqrt{rate}, families."""
+    r"""Jumps v . S_i + c on every site, and collective ones v . J + c: (v, c, family), \sqrt{rate} included."""
 
     local: list[tuple[Complex, complex, int]]
-    collective: list[tuple[Complex, int]]
+    collective: list[tuple[Complex, complex, int]]
 
 
 def effective(spins: int, hamiltonian: Polynomial, jumps: Jumps) -> Polynomial:
@@ -70,7 +69,9 @@ def effective(spins: int, hamiltonian: Polynomial, jumps: Jumps) -> Polynomial:
         alpha, beta = one_site_square(vector, shift)
         constant = constant - 0.5j * spins * alpha
         linear = linear - 0.5j * beta
-    for vector, _ in jumps.collective:
+    for vector, shift, _ in jumps.collective:
+        constant = constant - 0.5j * abs(shift) ** 2
+        linear = linear - 0.5j * 2.0 * (vector * np.conj(shift)).real
         quadratic = quadratic - 0.5j * np.outer(vector.conj(), vector)
     return Polynomial(complex(constant), linear, quadratic)
 
@@ -89,8 +90,7 @@ def keeps_parity(polynomial: Polynomial, jumps: Jumps) -> bool:
     scale = max(float(np.abs(part).max()) for part in (polynomial.linear, polynomial.quadratic, 1e-300))
     if _clean(up, scale)[:2].any() or _clean(down, scale)[:2].any():
         return False
-    definite = [not (v[:2].any() and (v[2] != 0 or c != 0)) for v, c, _ in jumps.local]
-    return all(definite) and all(not (v[:2].any() and v[2] != 0) for v, _ in jumps.collective)
+    return all(not (v[:2].any() and (v[2] != 0 or c != 0)) for v, c, _ in (*jumps.local, *jumps.collective))
 
 
 def lower(spins: int, hamiltonian: Polynomial, jumps: Jumps, parity: bool) -> tuple[Ladder, Kraus]:
@@ -106,10 +106,5 @@ def lower(spins: int, hamiltonian: Polynomial, jumps: Jumps, parity: bool) -> tu
     if not real and stride == 2:
         stride = 1  # complex bands are kept for every m
     local = [(np.array(components(vector)), shift, family) for vector, shift, family in jumps.local]
-    collective = [(np.array(components(vector)), 0.0, family) for vector, family in jumps.collective]
+    collective = [(np.array(components(vector)), shift, family) for vector, shift, family in jumps.collective]
     return make_ladder(spins, stride, real, diagonal, up, down), kraus_operators(local, collective)
-
-
-def memory_bytes(spins: int) -> int:
-    """About what the vectors of a trajectory need at most."""
-    return 8 * (2 * 20 + 10) * (spins + math.ceil(64))

@@ -6,7 +6,7 @@ With A = <J_->, B = <J_-^2>, C = <J_z J_- + J_- J_z> / 2, all sums over neighbou
     <J_x J_z + J_z J_x>/2 - i <J_y J_z + J_z J_y>/2 = C,
 
 third and fourth moments from J_a psi and J_a^2 psi. The outcome m of a measurement of J_x has the probability
-|<m| e^{i (\pi/2) J_y} psi>|^2; the rotation is a Chebyshev series in K = i J_y / j, whose spectrum is i [-1, 1]:
+|<m| e^{i (\pi/2) J_y} psi>|^2; the rotation is a Chebyshev series in K = i J_y / j, of spectrum i [-1, 1]:
 
     e^{x K} = I_0 + 2 \sum_k I_k,   I_k = J_k(x) T_k,   T_0 = 1,  T_1 = K,  T_{k+1} = 2 K T_k + T_{k-1},   x = \pi j / 2,
 
@@ -46,10 +46,12 @@ def _u(square: float, m: float) -> float:
 
 
 @njit(cache=True, error_model="numpy")
-def _spin(axis: int, x: NDArray[np.complex128], y: NDArray[np.complex128], j: float, half: float) -> None:
-    """y = J_axis x for all m of the ladder; index m + half + 1, a zero on either side."""
+def _spin(axis: int, x: NDArray[np.complex128], y: NDArray[np.complex128], depth: int, spins: int) -> None:
+    """y = J_axis x for all m of the ladder; index m + N/2 + 1, a zero on either side."""
+    half = 0.5 * spins
+    j = half - depth
     square = j * (j + 1.0)
-    first, last = int(round(half - j)) + 1, int(round(half + j)) + 1
+    first, last = depth + 1, spins - depth + 1
     y[first - 1] = y[last + 1] = 0.0
     for i in range(first, last + 1):
         m = i - 1.0 - half
@@ -64,11 +66,13 @@ def _spin(axis: int, x: NDArray[np.complex128], y: NDArray[np.complex128], j: fl
 
 
 @njit(cache=True)
-def _first_and_second(psi: NDArray[np.complex128], j: float, half: float, row: NDArray[np.float64]) -> None:
+def _first_and_second(psi: NDArray[np.complex128], depth: int, spins: int, row: NDArray[np.float64]) -> None:
+    half = 0.5 * spins
+    j = half - depth
     square = j * (j + 1.0)
     z = zz = 0.0
     a = b = c = 0.0j
-    first, last = int(round(half - j)) + 1, int(round(half + j)) + 1
+    first, last = depth + 1, spins - depth + 1
     for i in range(first, last + 1):
         m = i - 1.0 - half
         weight = psi[i].real ** 2 + psi[i].imag ** 2
@@ -111,12 +115,14 @@ def _bessel(x: float, values: NDArray[np.float64]) -> None:
 
 @njit(cache=True, error_model="numpy")
 def _rotate(
-    psi: NDArray[np.complex128], scratch: NDArray[np.complex128], bessel: NDArray[np.float64], j: float, half: float
+    psi: NDArray[np.complex128], scratch: NDArray[np.complex128], bessel: NDArray[np.float64], depth: int, spins: int
 ) -> None:
     """psi = e^{i (pi/2) J_y} psi. scratch: three vectors like psi."""
+    half = 0.5 * spins
+    j = half - depth
     if j == 0.0:
         return
-    first, last = int(round(half - j)) + 1, int(round(half + j)) + 1
+    first, last = depth + 1, spins - depth + 1
     x = 0.5 * np.pi * j
     terms = min(bessel.shape[0], int(x + 12.0 * np.cbrt(x) + 40.0))
     _bessel(x, bessel[:terms])
@@ -150,8 +156,6 @@ def measure_ladder(
 
     scratch: four vectors of N + 3 numbers. row: MOMENTS, then N + 1 numbers an axis.
     """
-    half = 0.5 * ladder.spins
-    j = half - depth
     first, last = depth + 1, ladder.spins - depth + 1
     psi, length = scratch[0], ladder.m.shape[0]
     psi[first - 1 : last + 2] = 0.0
@@ -163,11 +167,11 @@ def measure_ladder(
     for i in range(lo, hi):
         place = ladder.stride * (i - MARGIN) + sector + 1
         psi[place] = scale * complex(vectors[at + i], vectors[at + length + i])
-    _first_and_second(psi, j, half, row)
+    _first_and_second(psi, depth, ladder.spins, row)
     if higher:
         for axis in range(3):
-            _spin(axis, psi, scratch[1], j, half)
-            _spin(axis, scratch[1], scratch[2], j, half)
+            _spin(axis, psi, scratch[1], depth, ladder.spins)
+            _spin(axis, scratch[1], scratch[2], depth, ladder.spins)
             third = fourth = 0.0
             for i in range(first, last + 1):
                 third += (scratch[1][i].conjugate() * scratch[2][i]).real
@@ -184,7 +188,7 @@ def measure_ladder(
                 rotated[i] = psi[i] * turn
                 if axis == 1:
                     turn *= 1j
-            _rotate(rotated, scratch[1:4], bessel, j, half)
+            _rotate(rotated, scratch[1:4], bessel, depth, ladder.spins)
         for i in range(ladder.spins + 1):
             out[i] = 0.0
         for i in range(first, last + 1):

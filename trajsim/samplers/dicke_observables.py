@@ -1,6 +1,6 @@
 r"""Observables of a permutation-symmetric state as linear functions of the moments of the collective spin.
 
-    <S^a_i> = <J_a> / N,     <S^a_i S^b_j> = (<J_a J_b + J_b J_a> / 2 - \delta_{ab} N / 4) / (N (N - 1)),   i != j.
+<S^a_i> = <J_a> / N,     <S^a_i S^b_j> = (<J_a J_b + J_b J_a> / 2 - \delta_{ab} N / 4) / (N (N - 1)),   i != j.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ def _coefficients(observable: obs.Observable, field: Field, model: SpinModel) ->
     if isinstance(observable, obs.Operator):
         return _operator(observable, model)[None, :]
     raise UnsupportedError(
-        f"`{observable.name}` must be an observable of the collective spin to be recorded by `dicke_jump`, but it is not"
+        f"`{observable.name}` must be a function of the collective spin to be recorded by `dicke_jump`, but it is not"
     )
 
 
