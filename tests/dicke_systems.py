@@ -27,7 +27,7 @@ def all_to_all(
     local: Sequence[tuple[Sequence[complex], complex]],
     collective: Sequence[Sequence[complex]] = (),
 ) -> SpinModel:
-    r"""H = \sum_{i<j} S_i . J . S_j + \sum_i h . S_i, families of jumps (vector, constant), collective jumps (vector)."""
+    r"""H = \sum_{i<j} S_i . J . S_j + \sum_i h . S_i; (vector, constant) of local jumps, vectors of collective ones."""
     lattice = Lattice.complete(spins)
     jumps = [local_jump(one_site(*jump), i, 1.0, f"local{n}") for n, jump in enumerate(local) for i in range(spins)]
     jumps += [

@@ -8,7 +8,7 @@ With A = <J_->, B = <J_-^2>, C = <J_z J_- + J_- J_z> / 2, all sums over neighbou
 third and fourth moments from J_a psi and J_a^2 psi. The outcome m of a measurement of J_x has the probability
 |<m| e^{i (\pi/2) J_y} psi>|^2; the rotation is a Chebyshev series in K = i J_y / j, of spectrum i [-1, 1]:
 
-    e^{x K} = I_0 + 2 \sum_k I_k,   I_k = J_k(x) T_k,   T_0 = 1,  T_1 = K,  T_{k+1} = 2 K T_k + T_{k-1},   x = \pi j / 2,
+    e^{x K} = I_0 + 2 \sum_k I_k,   I_k = J_k(x) T_k,  T_0 = 1, T_1 = K,  T_{k+1} = 2 K T_k + T_{k-1},   x = \pi j / 2,
 
 J_k the Bessel functions: stable, no tables, about \pi j / 2 products. J_y: the same after e^{i (\pi/2) J_z}.
 """
