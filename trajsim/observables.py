@@ -35,6 +35,7 @@ __all__ = [
     "Operator",
     "PairCorrelation",
     "SiteMagnetisation",
+    "check_list",
     "from_spec",
     "layout",
 ]
@@ -343,10 +344,8 @@ def families(model: SpinModel) -> tuple[str, ...]:
     return tuple(dict.fromkeys(jump.label for jump in model.lowered.jumps))
 
 
-def layout(model: SpinModel, observables: Sequence[Observable], grid: Grid) -> Layout:
-    """Where each observable lies in a row, and what is kept besides. Raises InputError for an empty or doubled list."""
-    from trajsim.records import FinalStates, JumpRecords, Purity, Record, channel_labels
-
+def check_list(observables: Sequence[Observable]) -> tuple[Observable, ...]:
+    """The observables of a list. Raises InputError if it is empty, names one twice, or holds something else."""
     if isinstance(observables, Observable) or not all(isinstance(o, Observable) for o in observables):
         raise InputError(f"`observables` must be a list of observables, but {observables!r} was given")
     if not observables:
@@ -354,6 +353,14 @@ def layout(model: SpinModel, observables: Sequence[Observable], grid: Grid) -> L
     names = [observable.name for observable in observables]
     if doubled := [name for number, name in enumerate(names) if name in names[:number]]:
         raise InputError(f"`observables` must name each observable once, but `{doubled[0]}` is there twice")
+    return tuple(observables)
+
+
+def layout(model: SpinModel, observables: Sequence[Observable], grid: Grid) -> Layout:
+    """Where each observable lies in a row, and what is kept besides. Raises InputError for an empty or doubled list."""
+    from trajsim.records import FinalStates, JumpRecords, Purity, Record, channel_labels
+
+    observables = check_list(observables)
     final = next((o for o in observables if isinstance(o, FinalStates)), None)
     return Layout(
         fields=_side_by_side(model, [o for o in observables if not isinstance(o, Record)]),
