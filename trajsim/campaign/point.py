@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 
 __all__ = ["SAMPLERS", "Point", "PointReader"]
 
-SAMPLERS = {"quantum_jump": ("trajsim.samplers.quantum_jump", "QuantumJump")}
+SAMPLERS = {
+    "quantum_jump": ("trajsim.samplers.quantum_jump", "QuantumJump"),
+    "dicke_jump": ("trajsim.samplers.dicke_jump", "DickeJump"),
+}
 MAX_BONDS = 100_000  # a model is a list of terms, a sampler needs far smaller ones
 MAX_UNCHECKED = 1000  # sites of a model whose observables are looked at without a sampler
 
