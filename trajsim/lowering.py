@@ -13,20 +13,28 @@ degree by degree: a chain of spins of S = 1600 is lowered at once.
 
 from __future__ import annotations
 
-import hashlib
-import itertools
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from trajsim import polynomials
+from trajsim.all_pairs import EXPLICIT_PAIRS, AllPairs, count_pairs, expanded
 from trajsim.decomposition import irreducible_parts
 from trajsim.errors import InputError, UnsupportedError
+from trajsim.local_operators import (
+    LocalOperator,
+    LocalPolynomial,
+    Lowered,
+    LoweredJump,
+    PairOperator,
+    check_matrices,
+    content_hash,
+)
 from trajsim.operators import ComplexMatrix, Site
 from trajsim.polynomials import LARGEST, LARGEST_TENSOR
+from trajsim.rounding import NOISE, exact_sum, rounded, rounded_by_degree
 from trajsim.terms import Jump, Term
 
 __all__ = [
@@ -34,98 +42,16 @@ __all__ = [
     "LocalPolynomial",
     "Lowered",
     "LoweredJump",
+    "PairOperator",
+    "check_matrices",
     "content_hash",
     "lower",
     "lower_operator",
-    "rounded_by_degree",
 ]
 
-_NOISE = 2.0**-46  # what is left of a cancellation, relative to what cancelled
 _SKEW = 1e-11  # anti-Hermitian rest that is rounding, relative to the largest element
 
 Merged = list[tuple[tuple[int, ...], ComplexMatrix]]
-
-
-@dataclass(frozen=True, eq=False)
-class LocalOperator:
-    """An operator on ascending sites; local index = digit(sites[0]) + d(sites[0]) digit(sites[1]) + ..."""
-
-    sites: tuple[int, ...]
-    matrix: ComplexMatrix
-
-    @property
-    def values(self) -> ComplexMatrix:
-        """The numbers that define it: of the matrix, or the coefficients of a polynomial."""
-        return self.matrix
-
-
-class LocalPolynomial(LocalOperator):
-    """A polynomial in the spin operators of ascending sites with more than 1024 states in all.
-
-    coefficients: (10,) * k for k sites, axis p for sites[p], as in `trajsim.polynomials`; read-only.
-    """
-
-    coefficients: ComplexMatrix
-
-    def __init__(self, sites: tuple[int, ...], coefficients: ComplexMatrix) -> None:
-        object.__setattr__(self, "sites", sites)
-        object.__setattr__(self, "coefficients", coefficients)
-
-    @property
-    def matrix(self) -> ComplexMatrix:
-        """There is none: raises UnsupportedError."""
-        raise UnsupportedError(
-            f"`model` must have local operators on at most {LARGEST} states for this method, but those on sites "
-            f"{self.sites} have more"
-        )
-
-    @property
-    def values(self) -> ComplexMatrix:
-        """See `LocalOperator.values`."""
-        return self.coefficients
-
-
-@dataclass(frozen=True, eq=False)
-class LoweredJump:
-    r"""\sqrt{rate} L as a sum of local operators, one for each set of sites; label: its family."""
-
-    terms: tuple[LocalOperator, ...]
-    label: str
-
-
-@dataclass(frozen=True, eq=False)
-class Lowered:
-    """Canonical content of a model: what samplers and references compile, and what the hash is taken of."""
-
-    dimensions: tuple[int, ...]
-    hamiltonian: tuple[LocalOperator, ...]
-    jumps: tuple[LoweredJump, ...]
-
-
-def rounded_by_degree(coefficients: ComplexMatrix) -> ComplexMatrix:
-    """A polynomial whose coefficients of each degree, site by site, are rounded like the elements of a matrix."""
-    result = np.zeros_like(coefficients)
-    degree = (slice(0, 1), slice(1, 4), slice(4, 10))
-    for piece in itertools.product(degree, repeat=coefficients.ndim):
-        if coefficients[piece].any():
-            result[piece] = _rounded(coefficients[piece])
-    result.setflags(write=False)
-    return result
-
-
-def _rounded(matrix: ComplexMatrix) -> ComplexMatrix:
-    """Elements as the doubles nearest to decimals with 13 digits after the leading one of the largest."""
-    largest = float(max(np.abs(matrix.real).max(), np.abs(matrix.imag).max()))
-    result = np.zeros_like(matrix)
-    if largest > 1e-280:
-        # the nudge keeps 0.99999999999999994 and 1.0 on one grid
-        places = 13 - math.floor(math.log10(largest * (1 + 1e-9)))
-        power = 10.0 ** abs(places)
-        for out, part in ((result.real, matrix.real), (result.imag, matrix.imag)):
-            # n / 10^k is correctly rounded, n * 10^-k would not be; + 0.0 turns -0.0 into 0.0
-            out[...] = (np.rint(part * power) / power if places >= 0 else np.rint(part / power) * power) + 0.0
-    result.setflags(write=False)
-    return result
 
 
 class _Merger:
@@ -154,9 +80,33 @@ class _Merger:
         for sites, values in merged:
             small = self._fits(sites)
             if id(values) not in self._finished:
-                self._finished[id(values)] = _rounded(values) if small else rounded_by_degree(values)
+                self._finished[id(values)] = rounded(values) if small else rounded_by_degree(values)
             operators.append((LocalOperator if small else LocalPolynomial)(sites, self._finished[id(values)]))
         return tuple(operator for operator in operators if operator.values.any())
+
+    def gathered(self, merged: Merged, shared: Merged) -> tuple[Merged, Merged]:
+        """What is equal on all pairs of `merged` moved over to `shared`, and single-site parts of `shared` to `merged`.
+
+        merged: by sites. shared: at most one operator on sites (0, 1), which stand for every pair.
+        """
+        n = len(self.sites)
+        on_pairs = [(sites, values) for sites, values in merged if len(sites) == 2]
+        if len(on_pairs) == count_pairs(n):
+            kinds = {id(values): values for _, values in on_pairs}
+            if len({operator.values.tobytes() for operator in self.finish([((0, 1), v) for v in kinds.values()])}) == 1:
+                merged = [(sites, values) for sites, values in merged if len(sites) != 2]
+                total = on_pairs[0][1] + sum(values for _, values in shared)
+                shared = [((0, 1), total)]
+        if shared:
+            pair, first, second = _split_pair(shared[0][1], self.sites[0].dimension)
+            shared = [((0, 1), pair)]
+            if first.any() or second.any():
+                singles = {sites: values for sites, values in merged if len(sites) == 1}
+                for i in range(n):
+                    part = (n - 1 - i) * first + i * second
+                    singles[(i,)] = singles[(i,)] + part if (i,) in singles else part
+                merged = [*sorted(singles.items()), *(item for item in merged if len(item[0]) > 1)]
+        return merged, shared
 
     def _fits(self, sites: Sequence[int]) -> bool:
         return polynomials.fits([self.sites[site].dimension for site in sites])
@@ -174,7 +124,7 @@ class _Merger:
         # sorted by content and summed exactly: neither the order of terms nor their number shows in the bits
         small = self._fits(sites)
         contributions = tuple(
-            (content, factor * _exact_sum(coefficients)) for content, coefficients in sorted(group.items())
+            (content, factor * exact_sum(tuple(coefficients))) for content, coefficients in sorted(group.items())
         )
         if (small, contributions) not in self._sums:
             side = math.isqrt(len(contributions[0][0]) // 16)
@@ -186,24 +136,27 @@ class _Merger:
                 total += part
                 # elements of a matrix are as exact as the largest of them, coefficients each by itself
                 scale += float(np.abs(part).max()) if small else np.abs(part)
-            total[np.abs(total) <= _NOISE * scale] = 0
+            total[np.abs(total) <= NOISE * scale] = 0
             self._sums[small, contributions] = total
         return self._sums[small, contributions]
 
 
-def _exact_sum(coefficients: list[complex]) -> complex:
-    """Sum of numbers, correctly rounded; zero where they cancel to within rounding."""
-    total = complex(_short(math.fsum(c.real for c in coefficients)), _short(math.fsum(c.imag for c in coefficients)))
-    return total if abs(total) > _NOISE * math.fsum(abs(c) for c in coefficients) else 0j
+def _split_pair(values: ComplexMatrix, d: int) -> tuple[ComplexMatrix, ComplexMatrix, ComplexMatrix]:
+    """(A, b, c) with A + b on the first site + c on the second one, the partial traces of A zero.
 
-
-def _short(value: float) -> float:
-    """The decimal of 12 digits that differs from `value` by rounding only, if there is one: 0.01 + 0.2 is 0.21.
-
-    Without it an irrational matrix element times 0.21000000000000002 can lie in the next cell of `_rounded`.
+    A constant goes to b and c in equal shares, so that it is spread over the sites evenly.
     """
-    decimal = float(f"{value:.11e}")
-    return decimal if abs(value - decimal) <= 4 * math.ulp(value) else value
+    if polynomials.fits((d, d)):
+        parts = irreducible_parts([((0, 1), values)], (d, d))
+        share = parts.get((), np.zeros((1, 1)))[0, 0] / 2 * np.eye(d)
+        none = np.zeros((d, d), dtype=complex)
+        return parts.get((0, 1), np.zeros_like(values)), parts.get((0,), none) + share, parts.get((1,), none) + share
+    first, second, pair = values[:, 0].copy(), values[0].copy(), values.copy()
+    first[0], second[0] = values[0, 0] / 2, values[0, 0] / 2
+    pair[0], pair[:, 0] = 0, 0
+    if polynomials.fits((d,)):
+        return pair, polynomials.to_matrix(first, (d,)), polynomials.to_matrix(second, (d,))
+    return pair, first, second
 
 
 def _little_endian(term: Term, sites: Sequence[Site], order: tuple[int, ...]) -> ComplexMatrix:
@@ -268,11 +221,27 @@ def _size(values: ComplexMatrix, dimensions: Sequence[int]) -> float:
     return float((np.abs(values) if small else np.abs(values) * polynomials.weights(dimensions)).max())
 
 
-def lower(sites: Sequence[Site], hamiltonian: Sequence[Term], jumps: Sequence[Jump]) -> Lowered:
+def _merged(merger: _Merger, terms: Sequence[Term | AllPairs], where: str) -> tuple[Merged, Merged]:
+    """A sum of terms by sites, and what acts on every pair where there are too many of them to be listed."""
+    sites = merger.sites
+    alike = len({id(site) for site in sites}) == 1
+    if not alike or count_pairs(len(sites)) <= EXPLICIT_PAIRS:
+        return merger.merge(list(expanded(terms, len(sites))), 1.0, where), []
+    listed = merger.merge([term for term in terms if isinstance(term, Term)], 1.0, where)
+    shared = merger.merge([term.term for term in terms if isinstance(term, AllPairs)], 1.0, where)
+    return merger.gathered(listed, shared)
+
+
+def _finished(merger: _Merger, listed: Merged, shared: Merged) -> tuple[LocalOperator, ...]:
+    pairs = [PairOperator(pair, len(merger.sites)) for pair in merger.finish(shared)]
+    return (*merger.finish(listed), *pairs)
+
+
+def lower(sites: Sequence[Site], hamiltonian: Sequence[Term | AllPairs], jumps: Sequence[Jump]) -> Lowered:
     """Merged, rounded, sorted form of a model without jumps of rate 0 or L = 0. Raises InputError."""
     merger = _Merger(sites)
     dimensions = tuple(site.dimension for site in sites)
-    energy = _hermitian(merger.merge(hamiltonian, 1.0, "hamiltonian"), dimensions)
+    energy = [_hermitian(part, dimensions) for part in _merged(merger, hamiltonian, "hamiltonian")]
     lowered = []
     for jump in jumps:
         operators = merger.finish(merger.merge(jump.terms, math.sqrt(jump.rate), "jumps"))
@@ -282,32 +251,15 @@ def lower(sites: Sequence[Site], hamiltonian: Sequence[Term], jumps: Sequence[Ju
 
     def order(jump: LoweredJump) -> tuple[Any, ...]:
         for term in jump.terms:
-            content.setdefault(id(term.values), term.values.tobytes())
+            if id(term.values) not in content:
+                content[id(term.values)] = term.values.tobytes()
         return [(len(t.sites), t.sites, content[id(t.values)]) for t in jump.terms], jump.label
 
     lowered.sort(key=order)
-    return Lowered(dimensions, merger.finish(energy), tuple(lowered))
+    return Lowered(dimensions, _finished(merger, *energy), tuple(lowered))
 
 
-def lower_operator(sites: Sequence[Site], terms: Sequence[Term]) -> tuple[LocalOperator, ...]:
+def lower_operator(sites: Sequence[Site], terms: Sequence[Term | AllPairs]) -> tuple[LocalOperator, ...]:
     """A sum of terms, Hermitian or not, merged and rounded like a Hamiltonian. Raises InputError."""
     merger = _Merger(sites)
-    return merger.finish(merger.merge(terms, 1.0, "terms"))
-
-
-def content_hash(lowered: Lowered) -> str:
-    """sha256 (hex) of dimensions, Hamiltonian and jumps; labels do not enter."""
-    digest = hashlib.sha256(b"trajsim model 1\0")
-
-    def add(operators: Sequence[LocalOperator]) -> None:
-        digest.update(np.array([len(operators)], dtype="<i8").tobytes())
-        for operator in operators:
-            kind = -1 if isinstance(operator, LocalPolynomial) else 1
-            digest.update(np.array([kind * len(operator.sites), *operator.sites], dtype="<i8").tobytes())
-            digest.update(np.ascontiguousarray(operator.values, dtype="<c16").tobytes())
-
-    digest.update(np.array([len(lowered.dimensions), *lowered.dimensions], dtype="<i8").tobytes())
-    add(lowered.hamiltonian)
-    for jump in lowered.jumps:
-        add(jump.terms)
-    return digest.hexdigest()
+    return _finished(merger, *_merged(merger, terms, "terms"))

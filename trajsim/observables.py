@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from trajsim.all_pairs import AllPairs
 from trajsim.errors import InputError, UnsupportedError
 from trajsim.layout import Field, Layout
-from trajsim.lowering import LocalPolynomial
+from trajsim.local_operators import LocalPolynomial, PairOperator
 from trajsim.terms import Term
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ __all__ = [
     "Operator",
     "PairCorrelation",
     "SiteMagnetisation",
+    "check_list",
     "from_spec",
     "layout",
 ]
@@ -261,7 +263,7 @@ class Operator(Observable):
     """
 
     label: str
-    terms: tuple[Term, ...]
+    terms: tuple[Term | AllPairs, ...]
 
     def __post_init__(self) -> None:
         label = self.label
@@ -275,7 +277,7 @@ class Operator(Observable):
                 f"the name of a recorded operator must be a word that is not taken, but {label!r} was given"
             )
         terms = tuple(self.terms) if isinstance(self.terms, Iterable) else (self.terms,)
-        if not all(isinstance(term, Term) for term in terms):
+        if not all(isinstance(term, Term | AllPairs) for term in terms):
             raise InputError(f"`{label}` must be a sequence of Terms, but {self.terms!r} was given")
         object.__setattr__(self, "terms", terms)
 
@@ -288,20 +290,24 @@ class Operator(Observable):
         """See `Observable.field`."""
         for local in model.operator(self.terms):
             values = local.values
-            adjoint = values.conj() if isinstance(local, LocalPolynomial) else values.conj().T
+            one = local.pair if isinstance(local, PairOperator) else local
+            adjoint = values.conj() if isinstance(one, LocalPolynomial) else values.conj().T
             if not np.allclose(values, adjoint, rtol=0.0, atol=1e-12 * np.abs(values).max()):
                 raise InputError(
-                    f"`{self.label}` must be Hermitian, but its part on sites {list(local.sites)} is not; record "
+                    f"`{self.label}` must be Hermitian, but its part on sites {list(one.sites)} is not; record "
                     "the Hermitian and the anti-Hermitian part as two operators"
                 )
         return Field(self.label, (), {}, "1", f"expectation value of {self.label}")
 
     def to_spec(self) -> Any:
         """See `Observable.to_spec`."""
-        return [
-            {"sites": list(term.sites), **_content(term), "coefficient": _parts(term.coefficient)}
-            for term in self.terms
-        ]
+        return [_term(term) for term in self.terms]
+
+
+def _term(term: Term | AllPairs) -> dict[str, Any]:
+    if isinstance(term, AllPairs):
+        return {"on": "pairs", **_content(term.term), "coefficient": _parts(term.term.coefficient)}
+    return {"sites": list(term.sites), **_content(term), "coefficient": _parts(term.coefficient)}
 
 
 def _content(term: Term) -> dict[str, Any]:
@@ -343,10 +349,8 @@ def families(model: SpinModel) -> tuple[str, ...]:
     return tuple(dict.fromkeys(jump.label for jump in model.lowered.jumps))
 
 
-def layout(model: SpinModel, observables: Sequence[Observable], grid: Grid) -> Layout:
-    """Where each observable lies in a row, and what is kept besides. Raises InputError for an empty or doubled list."""
-    from trajsim.records import FinalStates, JumpRecords, Purity, Record, channel_labels
-
+def check_list(observables: Sequence[Observable]) -> tuple[Observable, ...]:
+    """The observables of a list. Raises InputError if it is empty, names one twice, or holds something else."""
     if isinstance(observables, Observable) or not all(isinstance(o, Observable) for o in observables):
         raise InputError(f"`observables` must be a list of observables, but {observables!r} was given")
     if not observables:
@@ -354,6 +358,14 @@ def layout(model: SpinModel, observables: Sequence[Observable], grid: Grid) -> L
     names = [observable.name for observable in observables]
     if doubled := [name for number, name in enumerate(names) if name in names[:number]]:
         raise InputError(f"`observables` must name each observable once, but `{doubled[0]}` is there twice")
+    return tuple(observables)
+
+
+def layout(model: SpinModel, observables: Sequence[Observable], grid: Grid) -> Layout:
+    """Where each observable lies in a row, and what is kept besides. Raises InputError for an empty or doubled list."""
+    from trajsim.records import FinalStates, JumpRecords, Purity, Record, channel_labels
+
+    observables = check_list(observables)
     final = next((o for o in observables if isinstance(o, FinalStates)), None)
     return Layout(
         fields=_side_by_side(model, [o for o in observables if not isinstance(o, Record)]),
