@@ -5,11 +5,16 @@ significant decimal digits of the largest one. The result does not depend on the
 order of the sites within a term, or on whether a term was written as one or as two; a coupling typed as a
 decimal sits in the middle of a rounding cell, so that 1.2 and 4 * 0.9 / 3 give the same bits (on a binary
 grid they would not always).
+
+On sites with more than 1024 states in all (two spins of S = 16, one of S = 512) a matrix gives way to the
+coefficients of a polynomial in spin operators (see `trajsim.polynomials`), merged in the same way and rounded
+degree by degree: a chain of spins of S = 1600 is lowered at once.
 """
 
 from __future__ import annotations
 
 import hashlib
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,14 +22,24 @@ from typing import Any
 
 import numpy as np
 
+from trajsim import polynomials
 from trajsim.decomposition import irreducible_parts
 from trajsim.errors import InputError, UnsupportedError
 from trajsim.operators import ComplexMatrix, Site
+from trajsim.polynomials import LARGEST, LARGEST_TENSOR
 from trajsim.terms import Jump, Term
 
-__all__ = ["LocalOperator", "Lowered", "LoweredJump", "content_hash", "lower", "lower_operator"]
+__all__ = [
+    "LocalOperator",
+    "LocalPolynomial",
+    "Lowered",
+    "LoweredJump",
+    "content_hash",
+    "lower",
+    "lower_operator",
+    "rounded_by_degree",
+]
 
-LARGEST = 1024  # rows of a term's matrix: ten spins-1/2
 _NOISE = 2.0**-46  # what is left of a cancellation, relative to what cancelled
 _SKEW = 1e-11  # anti-Hermitian rest that is rounding, relative to the largest element
 
@@ -37,6 +52,37 @@ class LocalOperator:
 
     sites: tuple[int, ...]
     matrix: ComplexMatrix
+
+    @property
+    def values(self) -> ComplexMatrix:
+        """The numbers that define it: of the matrix, or the coefficients of a polynomial."""
+        return self.matrix
+
+
+class LocalPolynomial(LocalOperator):
+    """A polynomial in the spin operators of ascending sites with more than 1024 states in all.
+
+    coefficients: (10,) * k for k sites, axis p for sites[p], as in `trajsim.polynomials`; read-only.
+    """
+
+    coefficients: ComplexMatrix
+
+    def __init__(self, sites: tuple[int, ...], coefficients: ComplexMatrix) -> None:
+        object.__setattr__(self, "sites", sites)
+        object.__setattr__(self, "coefficients", coefficients)
+
+    @property
+    def matrix(self) -> ComplexMatrix:
+        """There is none: raises UnsupportedError."""
+        raise UnsupportedError(
+            f"`model` must have local operators on at most {LARGEST} states for this method, but those on sites "
+            f"{self.sites} have more"
+        )
+
+    @property
+    def values(self) -> ComplexMatrix:
+        """See `LocalOperator.values`."""
+        return self.coefficients
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,6 +100,17 @@ class Lowered:
     dimensions: tuple[int, ...]
     hamiltonian: tuple[LocalOperator, ...]
     jumps: tuple[LoweredJump, ...]
+
+
+def rounded_by_degree(coefficients: ComplexMatrix) -> ComplexMatrix:
+    """A polynomial whose coefficients of each degree, site by site, are rounded like the elements of a matrix."""
+    result = np.zeros_like(coefficients)
+    degree = (slice(0, 1), slice(1, 4), slice(4, 10))
+    for piece in itertools.product(degree, repeat=coefficients.ndim):
+        if coefficients[piece].any():
+            result[piece] = _rounded(coefficients[piece])
+    result.setflags(write=False)
+    return result
 
 
 def _rounded(matrix: ComplexMatrix) -> ComplexMatrix:
@@ -76,12 +133,12 @@ class _Merger:
 
     def __init__(self, sites: Sequence[Site]) -> None:
         self.sites = sites
-        self._content: dict[Any, bytes] = {}  # kind of term -> its little-endian matrix
+        self._content: dict[Any, bytes] = {}  # kind of term -> its little-endian matrix, or its coefficients
         self._sums: dict[Any, ComplexMatrix] = {}
         self._finished: dict[int, ComplexMatrix] = {}
 
     def merge(self, terms: Sequence[Term], factor: float, where: str) -> Merged:
-        """factor * (sum of terms) as one unrounded matrix for each set of sites."""
+        """factor * (sum of terms) as one unrounded matrix, or tensor of coefficients, for each set of sites."""
         groups: dict[tuple[int, ...], dict[bytes, list[complex]]] = {}
         for term in terms:
             ascending = tuple(sorted(term.sites))
@@ -89,40 +146,49 @@ class _Merger:
                 last = len(self.sites) - 1
                 raise InputError(f"`{where}` must act on sites 0 to {last}, but site {ascending[-1]} was given")
             groups.setdefault(ascending, {}).setdefault(self._bytes(term), []).append(term.coefficient)
-        return [(sites, self._sum(groups[sites], factor)) for sites in sorted(groups, key=lambda s: (len(s), s))]
+        return [(sites, self._sum(sites, groups[sites], factor)) for sites in sorted(groups, key=lambda s: (len(s), s))]
 
     def finish(self, merged: Merged) -> tuple[LocalOperator, ...]:
         """Rounded operators without those that are zero."""
-        for _, matrix in merged:
-            if id(matrix) not in self._finished:
-                self._finished[id(matrix)] = _rounded(matrix)
-        operators = (LocalOperator(sites, self._finished[id(matrix)]) for sites, matrix in merged)
-        return tuple(operator for operator in operators if operator.matrix.any())
+        operators: list[LocalOperator] = []
+        for sites, values in merged:
+            small = self._fits(sites)
+            if id(values) not in self._finished:
+                self._finished[id(values)] = _rounded(values) if small else rounded_by_degree(values)
+            operators.append((LocalOperator if small else LocalPolynomial)(sites, self._finished[id(values)]))
+        return tuple(operator for operator in operators if operator.values.any())
+
+    def _fits(self, sites: Sequence[int]) -> bool:
+        return polynomials.fits([self.sites[site].dimension for site in sites])
 
     def _bytes(self, term: Term) -> bytes:
         order = tuple(sorted(range(len(term.sites)), key=term.sites.__getitem__))
         # ids are safe as keys: `lower` holds all sites and terms until it is done
         kind = (term.names or id(term.matrix), order, tuple(id(self.sites[site]) for site in term.sites))
         if kind not in self._content:
-            self._content[kind] = _little_endian(term, self.sites, order).tobytes()
+            make = _little_endian if self._fits(term.sites) else _coefficients
+            self._content[kind] = make(term, self.sites, order).tobytes()
         return self._content[kind]
 
-    def _sum(self, group: dict[bytes, list[complex]], factor: float) -> ComplexMatrix:
+    def _sum(self, sites: tuple[int, ...], group: dict[bytes, list[complex]], factor: float) -> ComplexMatrix:
         # sorted by content and summed exactly: neither the order of terms nor their number shows in the bits
+        small = self._fits(sites)
         contributions = tuple(
             (content, factor * _exact_sum(coefficients)) for content, coefficients in sorted(group.items())
         )
-        if contributions not in self._sums:
+        if (small, contributions) not in self._sums:
             side = math.isqrt(len(contributions[0][0]) // 16)
-            total = np.zeros((side, side), dtype=complex)
-            scale = 0.0
+            shape = (side, side) if small else (10,) * len(sites)
+            total = np.zeros(shape, dtype=complex)
+            scale: Any = 0.0
             for content, coefficient in contributions:
-                part = coefficient * np.frombuffer(content, dtype=complex).reshape(side, side)
+                part = coefficient * np.frombuffer(content, dtype=complex).reshape(shape)
                 total += part
-                scale += float(np.abs(part).max())
+                # elements of a matrix are as exact as the largest of them, coefficients each by itself
+                scale += float(np.abs(part).max()) if small else np.abs(part)
             total[np.abs(total) <= _NOISE * scale] = 0
-            self._sums[contributions] = total
-        return self._sums[contributions]
+            self._sums[small, contributions] = total
+        return self._sums[small, contributions]
 
 
 def _exact_sum(coefficients: list[complex]) -> complex:
@@ -144,11 +210,6 @@ def _little_endian(term: Term, sites: Sequence[Site], order: tuple[int, ...]) ->
     """The matrix of a term without its coefficient, on ascending sites, first site the lowest digit."""
     dimensions = [sites[site].dimension for site in term.sites]
     side = math.prod(dimensions)
-    if side > LARGEST:
-        raise UnsupportedError(
-            f"`sites` of a term must span at most {LARGEST} states, but {term.sites} span {side}; "
-            "use a sum of terms on fewer sites"
-        )
     if term.matrix is None:
         matrix = np.ones((1, 1), dtype=complex)
         for name, site in zip(term.names, term.sites, strict=True):
@@ -163,19 +224,48 @@ def _little_endian(term: Term, sites: Sequence[Site], order: tuple[int, ...]) ->
     return np.ascontiguousarray(tensor).reshape(side, side)
 
 
+def _coefficients(term: Term, sites: Sequence[Site], order: tuple[int, ...]) -> ComplexMatrix:
+    """The polynomial of a term without its coefficient, axes in the order of ascending sites."""
+    side = math.prod(sites[site].dimension for site in term.sites)
+    if 10 ** len(term.sites) > LARGEST_TENSOR:
+        raise UnsupportedError(
+            f"`sites` of a term must span at most {LARGEST} states, but {term.sites} span {side}; "
+            "use a sum of terms on fewer sites"
+        )
+    if term.matrix is not None or not all(sites[site].is_spin for site in term.sites):
+        raise UnsupportedError(
+            f"`sites` of a term must span at most {LARGEST} states or be spins with operators given by name, but "
+            f"{term.sites} span {side}"
+        )
+    result = np.ones((), dtype=complex)
+    for position in order:
+        site = sites[term.sites[position]]
+        factors = site.factors(term.names[position])
+        result = np.multiply.outer(result, polynomials.word(factors, (site.dimension - 1) / 2))
+    return result
+
+
 def _hermitian(merged: Merged, dimensions: tuple[int, ...]) -> Merged:
     """Hermitian part of each matrix, once it is verified that the other parts sum to zero."""
-    unique = {id(matrix): matrix for _, matrix in merged}
-    skew = {key: matrix - matrix.conj().T for key, matrix in unique.items()}
+    small = {id(values): polynomials.fits([dimensions[site] for site in sites]) for sites, values in merged}
+    unique = {id(values): values for _, values in merged}
+    adjoint = {key: values.conj().T if small[key] else values.conj() for key, values in unique.items()}
+    skew = {key: values - adjoint[key] for key, values in unique.items()}
     if any(part.any() for part in skew.values()):
-        size = max(float(np.abs(matrix).max()) for matrix in unique.values())
-        rest = irreducible_parts(((sites, skew[id(matrix)]) for sites, matrix in merged), dimensions)
+        size = max(_size(values, [dimensions[site] for site in sites]) for sites, values in merged)
+        rest = irreducible_parts(((sites, skew[id(values)]) for sites, values in merged), dimensions)
         for sites, part in rest.items():
             if np.abs(part).max() > _SKEW * size:
                 where = f"on sites {sites}" if sites else "proportional to the identity"
                 raise InputError(f"`hamiltonian` must be Hermitian, but the sum of its terms {where} is not")
-    even = {key: (matrix + matrix.conj().T) / 2 for key, matrix in unique.items()}
-    return [(sites, even[id(matrix)]) for sites, matrix in merged]
+    even = {key: (values + adjoint[key]) / 2 for key, values in unique.items()}
+    return [(sites, even[id(values)]) for sites, values in merged]
+
+
+def _size(values: ComplexMatrix, dimensions: Sequence[int]) -> float:
+    """Largest element, or largest coefficient times what it stands at."""
+    small = polynomials.fits(dimensions)
+    return float((np.abs(values) if small else np.abs(values) * polynomials.weights(dimensions)).max())
 
 
 def lower(sites: Sequence[Site], hamiltonian: Sequence[Term], jumps: Sequence[Jump]) -> Lowered:
@@ -188,7 +278,14 @@ def lower(sites: Sequence[Site], hamiltonian: Sequence[Term], jumps: Sequence[Ju
         operators = merger.finish(merger.merge(jump.terms, math.sqrt(jump.rate), "jumps"))
         if operators:
             lowered.append(LoweredJump(operators, jump.label))
-    lowered.sort(key=lambda jump: ([(len(t.sites), t.sites, t.matrix.tobytes()) for t in jump.terms], jump.label))
+    content: dict[int, bytes] = {}  # shared: of a spin of S = 400 one matrix has 10 MB
+
+    def order(jump: LoweredJump) -> tuple[Any, ...]:
+        for term in jump.terms:
+            content.setdefault(id(term.values), term.values.tobytes())
+        return [(len(t.sites), t.sites, content[id(t.values)]) for t in jump.terms], jump.label
+
+    lowered.sort(key=order)
     return Lowered(dimensions, merger.finish(energy), tuple(lowered))
 
 
@@ -205,8 +302,9 @@ def content_hash(lowered: Lowered) -> str:
     def add(operators: Sequence[LocalOperator]) -> None:
         digest.update(np.array([len(operators)], dtype="<i8").tobytes())
         for operator in operators:
-            digest.update(np.array([len(operator.sites), *operator.sites], dtype="<i8").tobytes())
-            digest.update(operator.matrix.astype("<c16").tobytes())
+            kind = -1 if isinstance(operator, LocalPolynomial) else 1
+            digest.update(np.array([kind * len(operator.sites), *operator.sites], dtype="<i8").tobytes())
+            digest.update(np.ascontiguousarray(operator.values, dtype="<c16").tobytes())
 
     digest.update(np.array([len(lowered.dimensions), *lowered.dimensions], dtype="<i8").tobytes())
     add(lowered.hamiltonian)

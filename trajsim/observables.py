@@ -15,6 +15,7 @@ import numpy as np
 
 from trajsim.errors import InputError, UnsupportedError
 from trajsim.layout import Field, Layout
+from trajsim.lowering import LocalPolynomial
 from trajsim.terms import Term
 
 if TYPE_CHECKING:
@@ -287,8 +288,9 @@ class Operator(Observable):
     def field(self, model: SpinModel) -> Field:
         """See `Observable.field`."""
         for local in model.operator(self.terms):
-            scale = np.abs(local.matrix).max()
-            if not np.allclose(local.matrix, local.matrix.conj().T, rtol=0.0, atol=1e-12 * scale):
+            values = local.values
+            adjoint = values.conj() if isinstance(local, LocalPolynomial) else values.conj().T
+            if not np.allclose(values, adjoint, rtol=0.0, atol=1e-12 * np.abs(values).max()):
                 raise InputError(
                     f"`{self.label}` must be Hermitian, but its part on sites {list(local.sites)} is not; record "
                     "the Hermitian and the anti-Hermitian part as two operators"

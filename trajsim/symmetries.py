@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from trajsim import polynomials
 from trajsim.decomposition import Parts, Splits, irreducible_parts
 from trajsim.operators import ComplexMatrix
 
@@ -46,7 +47,7 @@ def _parts(lowered: Lowered) -> tuple[Parts, list[Parts]]:
     splits: Splits = {}
 
     def parts(operators: Sequence[LocalOperator]) -> Parts:
-        return irreducible_parts(((op.sites, op.matrix) for op in operators), lowered.dimensions, splits)
+        return irreducible_parts(((op.sites, op.values) for op in operators), lowered.dimensions, splits)
 
     return parts(lowered.hamiltonian), [parts(jump.terms) for jump in lowered.jumps]
 
@@ -62,6 +63,9 @@ def _where(sites: Iterable[int]) -> str:
 
 def _changes(matrix: ComplexMatrix, dimensions: Sequence[int], modulus: int | None) -> set[int]:
     """By how much an operator changes the sum of the digits, every nonzero element counted."""
+    if not polynomials.fits(dimensions):
+        found = polynomials.changes(matrix)
+        return found if modulus is None else {change % modulus for change in found}
     charge = np.zeros(1, dtype=np.int64)
     for d in dimensions:  # little-endian: every further site is a higher digit
         charge = (np.arange(d)[:, None] + charge[None, :]).ravel()
@@ -118,6 +122,9 @@ def _moved(parts: Parts, image: Sequence[int], dimensions: tuple[int, ...]) -> P
         order = sorted(range(len(new)), key=new.__getitem__)
         if order != list(range(len(new))):
             k = len(new)
+            if not polynomials.fits([dimensions[site] for site in sites]):
+                moved[tuple(sorted(new))] = matrix.transpose(order)
+                continue
             shape = [dimensions[site] for site in reversed(sites)]
             axes = [k - 1 - position for position in reversed(order)]
             tensor = matrix.reshape(shape + shape).transpose(*axes, *(k + axis for axis in axes))

@@ -55,6 +55,11 @@ def _never() -> bool:
     return False
 
 
+def _gib(bits: float) -> str:
+    """2^bits bytes in GiB, as a power of two where it is beyond imagination."""
+    return f"{2 ** (bits - 30):.3g}" if bits < 80 else f"2^{bits - 30:.4g}"
+
+
 @dataclass(frozen=True)
 class QuantumJump:
     """Settings of the sampler.
@@ -103,6 +108,18 @@ class QuantumJump:
             "memory": self.memory,
         }
 
+    def check(self, model: SpinModel, initial: InitialState | None = None) -> None:
+        """See `Sampler.check`. Raises: InputError, UnsupportedError."""
+        dimension = model.hilbert_dimension
+        if dimension > LARGEST_DIMENSION:
+            bits = math.log2(dimension)
+            raise UnsupportedError(
+                f"`model` must have at most 2^28 basis states for quantum jumps, but it has 2^{bits:.4g}: one "
+                f"trajectory would need {_gib(bits + math.log2(16 * 14))} GiB"
+            )
+        if initial is not None:
+            initial.check(model)
+
     def compile(
         self,
         model: SpinModel,
@@ -112,13 +129,7 @@ class QuantumJump:
         stream: str | None = None,
     ) -> CompiledQuantumJump:
         """See `Sampler.compile`. Raises: InputError, UnsupportedError."""
-        dimension = model.hilbert_dimension
-        if dimension > LARGEST_DIMENSION:
-            raise UnsupportedError(
-                f"the model must have at most 2^28 basis states for quantum jumps, but it has {dimension:.3g}: "
-                f"one trajectory would need {dimension * 16 * 14 / 2**30:.3g} GiB"
-            )
-        initial.check(model)
+        self.check(model, initial)
         return CompiledQuantumJump(self, model, initial, grid, observables, stream or model.hash)
 
 
