@@ -20,6 +20,7 @@ from .jump_statistics import has_counts, waiting_time_distribution
 from .means import ensemble_mean
 from .order_parameters import order_parameter
 from .relaxation import relaxation_rate
+from .restoration import has_transverse, symmetry_restoration, transverse_polarisation
 from .squeezing import has_second_moments, kitagawa_ueda_squeezing, wineland_squeezing
 from .structure_factors import structure_factor
 
@@ -51,6 +52,10 @@ def available(dataset: xr.Dataset, window: tuple[float, float] | None = None) ->
     found |= {key: reducer for key, (needs, reducer) in _DERIVED.items() if any(name in names for name in needs)}
     if has_second_moments(dataset):
         found |= _SQUEEZING
+    if has_transverse(dataset):
+        found["transverse_polarisation"] = transverse_polarisation
+        if "time" in dataset.dims:
+            found["symmetry_restoration"] = symmetry_restoration
     if has_counts(dataset):
         of_jumps = dict(_OF_JUMPS)
         if has_records(dataset):
