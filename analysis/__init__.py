@@ -39,6 +39,7 @@ _HOME = {
     "reduce_all": "everything",
     "relaxation_rate": "relaxation",
     "rows": "tables",
+    "spin_variance": "fluctuations",
     "structure_factor": "structure_factors",
     "symmetry_restoration": "restoration",
     "table": "tables",
@@ -47,7 +48,6 @@ _HOME = {
     "to_netcdf": "tables",
     "to_pauli": "results",
     "transverse_polarisation": "restoration",
-    "variance": "variances",
     "waiting_time_distribution": "jump_statistics",
     "wineland_squeezing": "squeezing",
 }
@@ -77,6 +77,7 @@ __all__ = [
     "reduce_all",
     "relaxation_rate",
     "rows",
+    "spin_variance",
     "structure_factor",
     "symmetry_restoration",
     "table",
@@ -85,7 +86,6 @@ __all__ = [
     "to_netcdf",
     "to_pauli",
     "transverse_polarisation",
-    "variance",
     "waiting_time_distribution",
     "wineland_squeezing",
 ]
@@ -96,6 +96,7 @@ if TYPE_CHECKING:
     from .correlations import connected_correlation, correlation
     from .distributions import bimodality_coefficient, bimodality_index, binder_cumulant, collective_distribution
     from .everything import attempt_all, available, reduce_all
+    from .fluctuations import spin_variance
     from .jump_records import jump_record
     from .jump_statistics import counting_distribution, fano_factor, jump_rate, waiting_time_distribution
     from .means import ensemble_mean
@@ -109,7 +110,6 @@ if TYPE_CHECKING:
     from .squeezing import kitagawa_ueda_squeezing, wineland_squeezing
     from .structure_factors import structure_factor
     from .tables import rows, table, to_csv, to_json, to_netcdf
-    from .variances import variance
 
 
 def __getattr__(name: str) -> Any:

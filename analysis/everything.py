@@ -14,6 +14,7 @@ from .autocorrelations import autocorrelation_time
 from .correlation_lengths import correlation_length
 from .correlations import connected_correlation
 from .distributions import bimodality_coefficient, bimodality_index, binder_cumulant
+from .fluctuations import spin_variance
 from .jump_records import has_records
 from .jump_statistics import REDUCERS as _OF_JUMPS
 from .jump_statistics import has_counts, waiting_time_distribution
@@ -31,6 +32,7 @@ _DERIVED: dict[str, tuple[tuple[str, ...], Callable[[xr.Dataset], xr.Dataset]]] 
     "structure_factor": (("correlation",), structure_factor),
     "order_parameter": (("correlation",), order_parameter),
     "correlation_length": (("correlation",), correlation_length),
+    "spin_variance": (("sublattice_moment",), spin_variance),
     "bimodality_coefficient": (("collective_moment", "collective_distribution"), bimodality_coefficient),
     "binder_cumulant": (("collective_moment", "collective_distribution"), binder_cumulant),
     "bimodality_index": (("collective_distribution",), bimodality_index),

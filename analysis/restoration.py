@@ -24,7 +24,7 @@ from .results import JACKKNIFE, assemble
 
 Array = NDArray[np.float64]
 
-SOURCES = ("sublattice_magnetisation", "site_magnetisation", "magnetisation")
+SOURCES = ("sublattice_moment", "site_magnetisation", "magnetisation")
 """Observables that S_perp is read from, the first one that was recorded with x and y."""
 
 CRITERIA = ("threshold", "1/e", "integral")
@@ -33,7 +33,7 @@ CRITERIA = ("threshold", "1/e", "integral")
 def transverse_polarisation(dataset: xr.Dataset) -> xr.Dataset:
     """S_perp of each sublattice, and of both ("both": the root of the mean square), in units of S.
 
-    From `sublattice_magnetisation` or `site_magnetisation` with x and y; from `magnetisation` the whole lattice is the
+    From `sublattice_moment` or `site_magnetisation` with x and y; from `magnetisation` the whole lattice is the
     one sublattice "all", and what points against each other on two sublattices cancels. Where noise leaves a negative
     square, minus the root of its modulus: where nothing is left but noise, an average over times is then off by 0.14
     of the noise of one time, instead of 0.89. The error is that of the norm before its square is debiased.
@@ -153,7 +153,7 @@ def _vectors(dataset: xr.Dataset) -> tuple[xr.Dataset, str, list[str], Callable[
     if source is None:
         have = ", ".join(opened.recorded(dataset)) or "nothing"
         raise InputError(
-            "`site_magnetisation` or `sublattice_magnetisation` must be recorded with x and y for the transverse "
+            "`sublattice_moment` or `site_magnetisation` must be recorded with x and y for the transverse "
             f"polarisation, but the ensemble holds {have}"
         )
     spins = {opened.property_at(dataset, "spin", point) for point in range(dataset.sizes["point"])}
@@ -168,9 +168,8 @@ def _vectors(dataset: xr.Dataset) -> tuple[xr.Dataset, str, list[str], Callable[
         unit = float(dataset.attrs["spin"])
     if source == "magnetisation":
         return dataset, source, ["all"], lambda means: means[..., None] / unit
-    if source == "sublattice_magnetisation":
-        labels = [str(label) for label in dataset["sublattice"].values]
-        return dataset, source, [*labels, "both"] if len(labels) == 2 else labels, lambda means: means / unit
+    if source == "sublattice_moment":
+        return dataset, source, ["a", "b", "both"], lambda means: means[..., 0] / unit
     without = opened.property_at(dataset, "lattice", 0) == "null"
     colours = None if without else opened.common_lattice(dataset).sublattices()
     if colours is None:

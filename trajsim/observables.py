@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from trajsim.errors import InputError, UnsupportedError
 from trajsim.layout import Field, Layout
@@ -35,6 +36,7 @@ __all__ = [
     "Operator",
     "PairCorrelation",
     "SiteMagnetisation",
+    "SublatticeMoments",
     "check_list",
     "from_spec",
     "layout",
@@ -43,6 +45,7 @@ __all__ = [
 AXES = ("x", "y", "z")
 PAIRS = tuple(a + b for a in AXES for b in AXES)
 ORDERS = (1, 2, 3, 4)
+SUBLATTICES = ("a", "b")
 COVARIANCE_MOMENTS = ("x", "y", "z", "xx", "xy", "xz", "yy", "yz", "zz")
 
 
@@ -122,6 +125,42 @@ class SiteMagnetisation(Observable):
         _need_spins(model, self.name)
         coords: dict[str, list[Any]] = {"component": list(self.components), "site": list(range(model.n_sites))}
         return Field(self.name, ("component", "site"), coords, "hbar", "magnetisation <S^a_i> of site i")
+
+
+@dataclass(frozen=True)
+class SublatticeMoments(Observable):
+    r"""(1/N_X) \sum_{i in X} <(S^a_i)^n>, n = 1, 2, on each sublattice X; dims (component, sublattice, order).
+
+    X = "a", "b" are `Lattice.sublattices`, "a" with site 0. n = 2 less the square of n = 1 is the variance of one spin
+    where the sites of a sublattice are alike. Units hbar^n.
+    """
+
+    components: tuple[str, ...] = AXES
+    name: ClassVar[str] = "sublattice_moment"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "components", _choice(self.name, self.components, AXES))
+
+    def field(self, model: SpinModel) -> Field:
+        """See `Observable.field`."""
+        _need_spins(model, self.name)
+        self.sublattices(model)
+        coords: dict[str, list[Any]] = {
+            "component": list(self.components),
+            "sublattice": list(SUBLATTICES),
+            "order": [1, 2],
+        }
+        about = "moments <(S^a_i)^order> of single spins, mean over a sublattice"
+        return Field(self.name, ("component", "sublattice", "order"), coords, "hbar^order", about)
+
+    def sublattices(self, model: SpinModel) -> NDArray[np.int64]:
+        """0 (a) or 1 (b) for every site. Raises UnsupportedError without lattice or where it has no two sublattices."""
+        colours = _lattice(model, self.name).sublattices()
+        if colours is None or colours.max() == 0:
+            raise UnsupportedError(
+                f"`{self.name}` must be recorded on a lattice of two sublattices, but this lattice has none"
+            )
+        return colours
 
 
 @dataclass(frozen=True)
@@ -334,7 +373,8 @@ _TAKEN = (
     "jump_channel_label", "jump_family", "jump_number", "jump_offset", "jump_records", "jump_time", "jumps",
     "lattice", "level", "m", "model", "model_hash", "moment", "n_sites", "operators", "order", "other_site", "pair",
     "pair_count", "pairs", "point", "purity", "sample_every", "seed", "site", "spin", "status", "stream_version",
-    "time", "total_spin", "trajectory", "trajectory_jumps", "trajectory_status", "trajsim_version", "units",
+    "sublattice", "sublattice_moment", "time", "total_spin",
+    "trajectory", "trajectory_jumps", "trajectory_status", "trajsim_version", "units",
 )  # fmt: skip
 _SUFFIXES = ("_m2", "_raw")
 

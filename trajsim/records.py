@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from trajsim.errors import InputError, UnsupportedError
 from trajsim.layout import Field
-from trajsim.observables import CollectiveCovariance, Observable
+from trajsim.observables import CollectiveCovariance, Observable, SublatticeMoments
 
 if TYPE_CHECKING:
     from trajsim.model import SpinModel
@@ -134,6 +134,7 @@ class FinalStates(Record):
 
 RECORDS: dict[str, type[Observable]] = {
     "collective_covariance": CollectiveCovariance,
+    "sublattice_moment": SublatticeMoments,
     "entanglement_entropy": EntanglementEntropy,
     "purity": Purity,
     "jump_records": JumpRecords,
@@ -149,11 +150,17 @@ def from_value(key: str, value: Any) -> Observable | None:
     try:
         if key == "entanglement_entropy" and isinstance(value, list | tuple):
             return EntanglementEntropy(tuple(value))
+        if key == "sublattice_moment" and isinstance(value, list | tuple):
+            return SublatticeMoments(tuple(value))
         if key == "final_states" and isinstance(value, str):
             return FinalStates(value)
     except InputError as error:
         raise InputError(str(error).replace(f"`{key}`", f"`record.{key}`", 1)) from None
-    besides = {"entanglement_entropy": " or a list of sites", "final_states": ", 'double' or 'single'"}.get(key, "")
+    besides = {
+        "entanglement_entropy": " or a list of sites",
+        "final_states": ", 'double' or 'single'",
+        "sublattice_moment": " or a list of components",
+    }.get(key, "")
     raise InputError(f"`record.{key}` must be true or false{besides}, but {value!r} was given")
 
 

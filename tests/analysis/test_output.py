@@ -25,8 +25,8 @@ PUBLIC = {
     "collective_distribution", "connected_correlation", "correlation", "correlation_length", "counting_distribution",
     "critical_exponent", "ensemble_mean", "failures", "fano_factor", "jump_rate", "jump_record",
     "kitagawa_ueda_squeezing", "order_parameter", "parameter_map", "plot", "reduce_all", "relaxation_rate", "rows",
-    "structure_factor", "symmetry_restoration", "table", "to_csv", "to_json", "to_netcdf", "to_pauli",
-    "transverse_polarisation", "variance", "waiting_time_distribution", "wineland_squeezing",
+    "spin_variance", "structure_factor", "symmetry_restoration", "table", "to_csv", "to_json", "to_netcdf", "to_pauli",
+    "transverse_polarisation", "waiting_time_distribution", "wineland_squeezing",
 }  # fmt: skip
 
 
@@ -210,7 +210,7 @@ def test_every_figure_draws_and_is_labelled(ensembles: dict[str, xr.Dataset], tm
 
     # no reducer of an ensemble without sublattices makes them; drawn in test_two_time, test_restoration, test_sweeps
     elsewhere = {"two_time_correlation", "transverse_polarisation", "symmetry_restoration"}
-    elsewhere |= {"critical_exponent", "map", "variance"}
+    elsewhere |= {"critical_exponent", "map", "spin_variance"}
     assert kinds == set(_PLOTS) - elsewhere
 
 

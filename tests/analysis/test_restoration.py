@@ -106,6 +106,16 @@ def test_steady_state_and_other_sources(synthetic: SimpleNamespace) -> None:
     steady = analysis.transverse_polarisation(synthetic.one(rotors(synthetic, np.ones(8), 0.1, rng, times=None)))
     assert steady["value"].dims == ("point", "sublattice")
     assert "steady state" in steady.attrs["statement"]
+    by_site = rotors(synthetic, np.exp(-TIMES), 0.1, np.random.default_rng(7))
+    means = by_site["site_magnetisation"]
+    groups = [means.isel(site=[0, 2]).mean("site"), means.isel(site=[1, 3]).mean("site")]
+    first = xr.concat(groups, dim="sublattice").transpose("block", "time", "component", "sublattice")
+    moments = xr.concat([first, first**2], dim="order").transpose(..., "order")
+    other = by_site.drop_vars(["site_magnetisation", "site_magnetisation_m2"])
+    by_sublattice = other.assign(sublattice_moment=moments, sublattice_moment_m2=0 * moments)
+    results = [analysis.symmetry_restoration(synthetic.one(d)) for d in (by_site, by_sublattice)]
+    np.testing.assert_allclose(results[0]["value"], results[1]["value"], rtol=1e-10)
+    np.testing.assert_allclose(results[0]["standard_error"], results[1]["standard_error"], rtol=1e-10)
     whole = rotors(synthetic, np.ones(121), 0.0, rng, site=False)
     found = analysis.transverse_polarisation(synthetic.one(whole))
     assert found["sublattice"].values.tolist() == ["all"]

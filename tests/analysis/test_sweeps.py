@@ -136,24 +136,26 @@ def test_map() -> None:
         analysis.parameter_map(doubled, "model.gain", "model.loss")
 
 
-def test_variance(synthetic: SimpleNamespace) -> None:
-    """A quantum variance of 0.3 in each trajectory, and means that scatter by 0.2: 0.34 in all."""
+def test_spin_variance(synthetic: SimpleNamespace) -> None:
+    """A quantum variance of 0.3 in each trajectory, and means that scatter by 0.2: 0.34 in all on a, 0.3 on b."""
     rng = np.random.default_rng(1)
     hits = []
+    labels = {"component": ["z"], "sublattice": ["a", "b"], "order": [1, 2]}
     for _ in range(100):
-        mean = rng.normal(0.5, 0.2, size=(60, 1))
-        recorded = {"za": ((), {}, "hbar", mean), "za2": ((), {}, "hbar^2", mean**2 + 0.3)}
+        mean = np.stack([rng.normal(0.5, 0.2, size=60), np.full(60, -0.1)], axis=-1)
+        moments = np.stack([mean, mean**2 + 0.3], axis=-1)[:, None, None]
+        recorded = {"sublattice_moment": (("component", "sublattice", "order"), labels, "hbar^order", moments)}
         dataset = synthetic.one(synthetic.build(recorded, block=3, lattice=Lattice.chain(4)))
-        found = analysis.variance(dataset, "za2", "za").squeeze("point")
-        hits.append(bool((found["lower"] < 0.34) & (found["upper"] > 0.34)))
+        found = analysis.spin_variance(dataset)
+        assert found["value"].dims == ("point", "component", "sublattice")
+        hits.append(bool((found["lower"] < 0.34)[0, 0, 0] & (found["upper"] > 0.34)[0, 0, 0]))
+        assert found["value"][0, 0, 1].item() == pytest.approx(0.3)
     assert stats.binomtest(sum(hits), 100, 0.95).pvalue > FALSE_ALARM
     assert found["value"].attrs["units"] == "hbar^2"
-    analysis.plot(found.expand_dims("point")).canvas.draw()
-    with pytest.raises(InputError, match="`za3` must be recorded for the variance"):
-        analysis.variance(dataset, "za3", "za")
-    labelled = {**recorded, "m": (("component",), {"component": ["x"]}, "hbar", mean[..., None])}
-    with pytest.raises(InputError, match="`square` must have the dimensions"):
-        analysis.variance(synthetic.one(synthetic.build(labelled, block=3)), "za2", "m")
+    analysis.plot(found).canvas.draw()
+    assert "spin_variance" in analysis.reduce_all(dataset)
+    with pytest.raises(InputError, match="`sublattice_moment` must be recorded for the variance of a spin"):
+        analysis.spin_variance(dataset.drop_vars(["sublattice_moment", "sublattice_moment_m2"]))
 
 
 def test_lengths_on_one_sublattice(synthetic: SimpleNamespace) -> None:
