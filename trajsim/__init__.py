@@ -13,6 +13,7 @@ __version__ = "0.1.0"
 
 _HOME = {
     "Lattice": "lattice",
+    "Lindblad": "references.lindblad",
     "SpinModel": "model",
     "QuantumJump": "samplers.quantum_jump",
     "TrajsimError": "errors",
@@ -37,6 +38,7 @@ _MODULES = (
 
 __all__ = [  # noqa: RUF022 - classes and functions first, then modules
     "Lattice",
+    "Lindblad",
     "QuantumJump",
     "SpinModel",
     "TrajsimError",
@@ -64,6 +66,7 @@ if TYPE_CHECKING:
     from trajsim.errors import TrajsimError
     from trajsim.lattice import Lattice
     from trajsim.model import SpinModel
+    from trajsim.references.lindblad import Lindblad
     from trajsim.references.solve import solve
     from trajsim.samplers.quantum_jump import QuantumJump
     from trajsim.two_time import two_time_correlation
