@@ -169,6 +169,7 @@ def test_observables_of_the_chain() -> None:
     listed = [
         record.Magnetisation(), record.SiteMagnetisation(("z",)), record.Correlation(("xx", "yy", "zz", "xy")),
         record.PairCorrelation(("xx", "yy", "zz", "xy", "yx", "xz")), record.CollectiveCovariance(), record.Energy(),
+        record.SublatticeMoments(),
     ]  # fmt: skip
     found = trajsim.solve(model, reference, listed)
     state = reference.state(model)
@@ -182,6 +183,11 @@ def test_observables_of_the_chain() -> None:
             assert found["correlation"].sel(pair=name, displacement=label).item() == pytest.approx(expected)
     assert not pairs.sel(pair="xz").values.any()
     np.testing.assert_allclose(pairs.sel(pair="xy"), pairs.sel(pair="yx").values.T)
+    moments = found["sublattice_moment"]
+    z2 = np.diagonal(pairs.sel(pair="zz"))
+    np.testing.assert_allclose(moments.sel(component="z", order=1), [z[0], z[1]])
+    np.testing.assert_allclose(moments.sel(component="z", order=2), [z2[0], z2[1]])
+    np.testing.assert_allclose(moments.sel(component="y", order=2), np.diagonal(pairs.sel(pair="yy"))[:2])
     moments = found["collective_covariance"]
     assert moments.sel(moment="xx").item() == pytest.approx(pairs.sel(pair="xx").values.sum())
     assert moments.sel(moment="z").item() == pytest.approx(z.sum())
@@ -189,6 +195,29 @@ def test_observables_of_the_chain() -> None:
         (g if i % 2 == 0 else h) / S * float(pairs.sel(pair=p)[i, (i + 1) % 8]) for i in range(8) for p in ("xx", "yy")
     )
     assert found["energy"].item() == pytest.approx(flips, abs=1e-12)
+
+
+@pytest.mark.parametrize(("configuration", "gain", "loss"), [("ud", 2.0, 1.8), ("uu", 0.5, 0.2), ("dd", 0.1, 0.4)])
+def test_dimers_of_large_spins(configuration: str, gain: float, loss: float) -> None:
+    """All observables of exact dimers approach those of the reference as 1/S: Richardson's extrapolation agrees."""
+    listed = [
+        record.SiteMagnetisation(), record.PairCorrelation(("xx", "xy", "yy", "zz")), record.SublatticeMoments(),
+        record.Energy(),
+    ]  # fmt: skip
+    differences = []
+    for S in (6, 12):
+        model = catalog.gain_loss_chain(1, S, 1.0, 0.0, gain, loss, periodic=False)
+        exact = trajsim.solve(model, trajsim.Lindblad(), listed)
+        found = trajsim.solve(model, HolsteinPrimakoff(configuration), listed)
+        differences.append({name: (exact[name] - found[name]).values / scale for name, scale in (
+            ("site_magnetisation", 1), ("pair_correlation", S), ("sublattice_moment", S), ("energy", 1),
+        )})  # fmt: skip
+    for name, large in differences[1].items():
+        small = differences[0][name]
+        size = max(np.abs(small).max(), 1e-8)  # the energy vanishes by a symmetry in both
+        assert np.abs(large).max() < 0.6 * size, name
+        assert np.abs(2 * large - small).max() < 0.35 * size, name
+        assert size < 0.5
 
 
 def test_two_mode_squeezed_vacuum() -> None:
@@ -254,8 +283,9 @@ def test_refusals() -> None:
     ordered = catalog.gain_loss_chain(3, 2.0, 1.0, 0.5, 2.0, 2.0)
     with pytest.raises(UnsupportedError, match="`collective_moment` must be one of magnetisation"):
         trajsim.solve(ordered, HolsteinPrimakoff(), [record.CollectiveMoments()])
-    with pytest.raises(UnsupportedError, match="must not hold zz for a model with dephasing"):
-        trajsim.solve(dephased_pair(), HolsteinPrimakoff(), [record.PairCorrelation(("zz",))])
+    for products in (record.PairCorrelation(("zz",)), record.CollectiveCovariance(), record.SublatticeMoments()):
+        with pytest.raises(UnsupportedError, match="must not hold products of"):
+            trajsim.solve(dephased_pair(), HolsteinPrimakoff(), [products])
     tilted = SpinModel.on(6, [*ordered.hamiltonian, *field(6, np.eye(6, 3, k=-1) * 0.1)], ordered.jumps, spin=2.0)
     with pytest.raises(UnsupportedError, match="a torque turns the spin of site 1"):
         linearise(tilted, "ud")

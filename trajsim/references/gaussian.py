@@ -45,7 +45,8 @@ class HolsteinPrimakoff:
     configuration: a word of u (up) and d (down) repeated along the sites, such as "ud" for the antiferromagnet of
     `catalog.gain_loss_chain`, or +1 and -1 for each site.
 
-    Observables: magnetisation, site_magnetisation, correlation, pair_correlation, collective_covariance, energy.
+    Observables: magnetisation, site_magnetisation, sublattice_moment, correlation, pair_correlation,
+    collective_covariance, energy.
     """
 
     configuration: str | Sequence[int] = "ud"
@@ -209,6 +210,13 @@ def _components(observable: Any, state: GaussianState) -> Array:
     return np.stack([state.magnetisation if axis == "z" else zero for axis in observable.components])
 
 
+def _by_sublattice(observable: Any, model: SpinModel, _: Fluctuations, state: GaussianState) -> Array:
+    colours = observable.sublattices(model)
+    squares = np.stack([np.diagonal(state.correlation(axis * 2)) for axis in observable.components])
+    moments = np.stack([_components(observable, state), squares], axis=-1)
+    return np.stack([moments[:, colours == colour].mean(axis=1) for colour in (0, 1)], axis=1)
+
+
 def _covariance(_o: Any, _m: SpinModel, _l: Fluctuations, state: GaussianState) -> Array:
     moments = {axis: float(state.magnetisation.sum()) if axis == "z" else 0.0 for axis in "xyz"}
     rows = [moments[m] if len(m) == 1 else state.correlation(m).sum() for m in record.COVARIANCE_MOMENTS]
@@ -223,11 +231,15 @@ def _energy(_o: Any, _m: SpinModel, linear: Fluctuations, state: GaussianState) 
 _VALUES: Mapping[type, Callable[[Any, SpinModel, Fluctuations, GaussianState], Array]] = {
     record.Magnetisation: lambda o, _m, _l, state: _components(o, state).mean(axis=1),
     record.SiteMagnetisation: lambda o, _m, _l, state: _components(o, state),
+    record.SublatticeMoments: _by_sublattice,
     record.Correlation: _by_displacement,
     record.PairCorrelation: lambda o, _m, _l, state: np.stack(_correlations(o, state)),
     record.CollectiveCovariance: _covariance,
     record.Energy: _energy,
 }
+
+
+_LINEAR = (record.Magnetisation, record.SiteMagnetisation)
 
 
 def _value(observable: Observable, model: SpinModel, linear: Fluctuations, state: GaussianState) -> Array:
@@ -238,9 +250,12 @@ def _value(observable: Observable, model: SpinModel, linear: Fluctuations, state
         raise UnsupportedError(
             f"`{observable.name}` must be one of {known} for the Holstein-Primakoff approximation, but it is none"
         )
-    if linear.dephased and "zz" in getattr(observable, "components", ()):
+    four_bosons = isinstance(observable, record.CollectiveCovariance) or {"z", "zz"} & set(
+        () if isinstance(observable, _LINEAR) else getattr(observable, "components", ())
+    )
+    if linear.dephased and four_bosons:
         raise UnsupportedError(
-            f"`{observable.name}` must not hold zz for a model with dephasing, but it does: four-boson moments of a "
-            "state that is not Gaussian"
+            f"`{observable.name}` must not hold products of S^z for a model with dephasing, but it does: four-boson "
+            "moments of a state that is not Gaussian"
         )
     return _VALUES[type(observable)](observable, model, linear, state)
