@@ -133,7 +133,8 @@ def _model(table: Mapping[str, Any]) -> SpinModel:
         lattice, messages = attempt("model.lattice", lambda: Lattice.from_spec(table["lattice"]))
         if lattice is None:
             raise InputError("\n".join(messages))
-        bonds = lattice.n_sites * lattice.coordination // 2
+        # a complete graph is one term
+        bonds = 0 if lattice.kind == "complete" else lattice.n_sites * lattice.coordination // 2
         if max(lattice.n_sites, bonds) > MAX_BONDS:
             raise InputError(
                 f"`model.lattice` must have at most {MAX_BONDS} sites and bonds, but it has "
