@@ -18,11 +18,13 @@ import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from trajsim import polynomials
+from trajsim.all_pairs import EXPLICIT_PAIRS, AllPairs, count_pairs, expanded
 from trajsim.decomposition import irreducible_parts
 from trajsim.errors import InputError, UnsupportedError
 from trajsim.operators import ComplexMatrix, Site
@@ -34,6 +36,7 @@ __all__ = [
     "LocalPolynomial",
     "Lowered",
     "LoweredJump",
+    "PairOperator",
     "content_hash",
     "lower",
     "lower_operator",
@@ -83,6 +86,42 @@ class LocalPolynomial(LocalOperator):
     def values(self) -> ComplexMatrix:
         """See `LocalOperator.values`."""
         return self.coefficients
+
+
+class PairOperator(LocalOperator):
+    """The sum of one operator over all pairs i < j of a model of more than 4096 pairs; it has no sites of its own.
+
+    pair: the operator, on sites (0, 1) that stand for i and j; irreducible: its partial traces vanish.
+    """
+
+    pair: LocalOperator
+    n_sites: int
+
+    def __init__(self, pair: LocalOperator, n_sites: int) -> None:
+        object.__setattr__(self, "pair", pair)
+        object.__setattr__(self, "n_sites", n_sites)
+
+    @property
+    def _refusal(self) -> UnsupportedError:
+        return UnsupportedError(
+            f"`model` must have an all-to-all interaction of at most {EXPLICIT_PAIRS} pairs for this method, but "
+            f"{self.n_sites} sites have {count_pairs(self.n_sites)}"
+        )
+
+    @property
+    def sites(self) -> tuple[int, ...]:
+        """There are none: raises UnsupportedError."""
+        raise self._refusal
+
+    @property
+    def matrix(self) -> ComplexMatrix:
+        """There is none: raises UnsupportedError."""
+        raise self._refusal
+
+    @property
+    def values(self) -> ComplexMatrix:
+        """See `LocalOperator.values`."""
+        return self.pair.values
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,6 +197,30 @@ class _Merger:
             operators.append((LocalOperator if small else LocalPolynomial)(sites, self._finished[id(values)]))
         return tuple(operator for operator in operators if operator.values.any())
 
+    def gathered(self, merged: Merged, shared: Merged) -> tuple[Merged, Merged]:
+        """What is equal on all pairs of `merged` moved over to `shared`, and single-site parts of `shared` to `merged`.
+
+        merged: by sites. shared: at most one operator on sites (0, 1), which stand for every pair.
+        """
+        n = len(self.sites)
+        on_pairs = [(sites, values) for sites, values in merged if len(sites) == 2]
+        if len(on_pairs) == count_pairs(n):
+            kinds = {id(values): values for _, values in on_pairs}
+            if len({operator.values.tobytes() for operator in self.finish([((0, 1), v) for v in kinds.values()])}) == 1:
+                merged = [(sites, values) for sites, values in merged if len(sites) != 2]
+                total = on_pairs[0][1] + sum(values for _, values in shared)
+                shared = [((0, 1), total)]
+        if shared:
+            pair, first, second = _split_pair(shared[0][1], self.sites[0].dimension)
+            shared = [((0, 1), pair)]
+            if first.any() or second.any():
+                singles = {sites: values for sites, values in merged if len(sites) == 1}
+                for i in range(n):
+                    part = (n - 1 - i) * first + i * second
+                    singles[(i,)] = singles[(i,)] + part if (i,) in singles else part
+                merged = [*sorted(singles.items()), *(item for item in merged if len(item[0]) > 1)]
+        return merged, shared
+
     def _fits(self, sites: Sequence[int]) -> bool:
         return polynomials.fits([self.sites[site].dimension for site in sites])
 
@@ -174,7 +237,7 @@ class _Merger:
         # sorted by content and summed exactly: neither the order of terms nor their number shows in the bits
         small = self._fits(sites)
         contributions = tuple(
-            (content, factor * _exact_sum(coefficients)) for content, coefficients in sorted(group.items())
+            (content, factor * _exact_sum(tuple(coefficients))) for content, coefficients in sorted(group.items())
         )
         if (small, contributions) not in self._sums:
             side = math.isqrt(len(contributions[0][0]) // 16)
@@ -191,7 +254,26 @@ class _Merger:
         return self._sums[small, contributions]
 
 
-def _exact_sum(coefficients: list[complex]) -> complex:
+def _split_pair(values: ComplexMatrix, d: int) -> tuple[ComplexMatrix, ComplexMatrix, ComplexMatrix]:
+    """(A, b, c) with A + b on the first site + c on the second one, the partial traces of A zero.
+
+    A constant goes to b and c in equal shares, so that it is spread over the sites evenly.
+    """
+    if polynomials.fits((d, d)):
+        parts = irreducible_parts([((0, 1), values)], (d, d))
+        share = parts.get((), np.zeros((1, 1)))[0, 0] / 2 * np.eye(d)
+        none = np.zeros((d, d), dtype=complex)
+        return parts.get((0, 1), np.zeros_like(values)), parts.get((0,), none) + share, parts.get((1,), none) + share
+    first, second, pair = values[:, 0].copy(), values[0].copy(), values.copy()
+    first[0], second[0] = values[0, 0] / 2, values[0, 0] / 2
+    pair[0], pair[:, 0] = 0, 0
+    if polynomials.fits((d,)):
+        return pair, polynomials.to_matrix(first, (d,)), polynomials.to_matrix(second, (d,))
+    return pair, first, second
+
+
+@lru_cache
+def _exact_sum(coefficients: tuple[complex, ...]) -> complex:
     """Sum of numbers, correctly rounded; zero where they cancel to within rounding."""
     total = complex(_short(math.fsum(c.real for c in coefficients)), _short(math.fsum(c.imag for c in coefficients)))
     return total if abs(total) > _NOISE * math.fsum(abs(c) for c in coefficients) else 0j
@@ -268,11 +350,22 @@ def _size(values: ComplexMatrix, dimensions: Sequence[int]) -> float:
     return float((np.abs(values) if small else np.abs(values) * polynomials.weights(dimensions)).max())
 
 
-def lower(sites: Sequence[Site], hamiltonian: Sequence[Term], jumps: Sequence[Jump]) -> Lowered:
+def lower(sites: Sequence[Site], hamiltonian: Sequence[Term | AllPairs], jumps: Sequence[Jump]) -> Lowered:
     """Merged, rounded, sorted form of a model without jumps of rate 0 or L = 0. Raises InputError."""
     merger = _Merger(sites)
     dimensions = tuple(site.dimension for site in sites)
-    energy = _hermitian(merger.merge(hamiltonian, 1.0, "hamiltonian"), dimensions)
+    alike = len({id(site) for site in sites}) == 1
+    if alike and count_pairs(len(sites)) > EXPLICIT_PAIRS:
+        written = [term for term in hamiltonian if isinstance(term, Term)]
+        uniform = [term.term for term in hamiltonian if isinstance(term, AllPairs)]
+    else:
+        written, uniform = list(expanded(hamiltonian, len(sites))), []
+    merged = merger.merge(written, 1.0, "hamiltonian")
+    shared = merger.merge(uniform, 1.0, "hamiltonian")
+    if alike and count_pairs(len(sites)) > EXPLICIT_PAIRS:
+        merged, shared = merger.gathered(merged, shared)
+    energy = _hermitian(merged, dimensions)
+    everywhere = [PairOperator(pair, len(sites)) for pair in merger.finish(_hermitian(shared, dimensions))]
     lowered = []
     for jump in jumps:
         operators = merger.finish(merger.merge(jump.terms, math.sqrt(jump.rate), "jumps"))
@@ -286,13 +379,13 @@ def lower(sites: Sequence[Site], hamiltonian: Sequence[Term], jumps: Sequence[Ju
         return [(len(t.sites), t.sites, content[id(t.values)]) for t in jump.terms], jump.label
 
     lowered.sort(key=order)
-    return Lowered(dimensions, merger.finish(energy), tuple(lowered))
+    return Lowered(dimensions, (*merger.finish(energy), *everywhere), tuple(lowered))
 
 
-def lower_operator(sites: Sequence[Site], terms: Sequence[Term]) -> tuple[LocalOperator, ...]:
+def lower_operator(sites: Sequence[Site], terms: Sequence[Term | AllPairs]) -> tuple[LocalOperator, ...]:
     """A sum of terms, Hermitian or not, merged and rounded like a Hamiltonian. Raises InputError."""
     merger = _Merger(sites)
-    return merger.finish(merger.merge(terms, 1.0, "terms"))
+    return merger.finish(merger.merge(list(expanded(terms, len(sites))), 1.0, "terms"))
 
 
 def content_hash(lowered: Lowered) -> str:
@@ -302,8 +395,12 @@ def content_hash(lowered: Lowered) -> str:
     def add(operators: Sequence[LocalOperator]) -> None:
         digest.update(np.array([len(operators)], dtype="<i8").tobytes())
         for operator in operators:
-            kind = -1 if isinstance(operator, LocalPolynomial) else 1
-            digest.update(np.array([kind * len(operator.sites), *operator.sites], dtype="<i8").tobytes())
+            if isinstance(operator, PairOperator):
+                place = [0]  # of no sites: of all
+            else:
+                kind = -1 if isinstance(operator, LocalPolynomial) else 1
+                place = [kind * len(operator.sites), *operator.sites]
+            digest.update(np.array(place, dtype="<i8").tobytes())
             digest.update(np.ascontiguousarray(operator.values, dtype="<c16").tobytes())
 
     digest.update(np.array([len(lowered.dimensions), *lowered.dimensions], dtype="<i8").tobytes())

@@ -368,13 +368,13 @@ _SWITCHES = ("energy", "jump_counts")
 # variables, coordinates and attributes of an opened ensemble
 _TAKEN = (
     "axis", "basis", "batch_count", "block", "burn_in", "campaign", "channel", "code", "collective_covariance",
-    "component", "count", "decay_modes", "displacement", "displacement_vector", "distance", "duration", "edge",
-    "entanglement_entropy", "final_state", "final_states", "format_version", "jump", "jump_channel",
-    "jump_channel_label", "jump_family", "jump_number", "jump_offset", "jump_records", "jump_time", "jumps",
-    "lattice", "level", "m", "model", "model_hash", "moment", "n_sites", "operators", "order", "other_site", "pair",
-    "pair_count", "pairs", "point", "purity", "sample_every", "seed", "site", "spin", "status", "stream_version",
-    "sublattice", "sublattice_moment", "time", "total_spin",
-    "trajectory", "trajectory_jumps", "trajectory_status", "trajsim_version", "units",
+    "component", "count", "decay_modes", "difference", "displacement", "displacement_vector", "distance", "duration",
+    "edge", "entanglement_entropy", "final_state", "final_states", "format_version", "jump", "jump_channel",
+    "jump_channel_label", "jump_family", "jump_number", "jump_offset", "jump_records", "jump_time", "jumps", "lattice",
+    "level", "m", "m_a", "m_b", "model", "model_hash", "moment", "n_sites", "operators", "order", "other_site", "pair",
+    "pair_count", "pairs", "point", "purity", "sample_every", "sampler", "seed", "site", "spin", "status",
+    "stream_version", "sublattice", "sublattice_distribution", "sublattice_magnetisation", "sublattice_moment", "time",
+    "time_step_error", "total_spin", "trajectory", "trajectory_jumps", "trajectory_status", "trajsim_version", "units",
 )  # fmt: skip
 _SUFFIXES = ("_m2", "_raw")
 
@@ -396,8 +396,11 @@ def check_list(observables: Sequence[Observable]) -> tuple[Observable, ...]:
     return tuple(observables)
 
 
-def layout(model: SpinModel, observables: Sequence[Observable], grid: Grid) -> Layout:
-    """Where each observable lies in a row, and what is kept besides. Raises InputError for an empty or doubled list."""
+def layout(model: SpinModel, observables: Sequence[Observable], grid: Grid, jumps: bool = True) -> Layout:
+    """Where each observable lies in a row, and what is kept besides. Raises InputError for an empty or doubled list.
+
+    jumps: whether trajectories consist of jumps, which are counted.
+    """
     from trajsim.records import FinalStates, JumpRecords, Purity, Record, channel_labels
 
     observables = check_list(observables)
@@ -406,7 +409,7 @@ def layout(model: SpinModel, observables: Sequence[Observable], grid: Grid) -> L
         fields=_side_by_side(model, [o for o in observables if not isinstance(o, Record)]),
         times=None if grid.averaged else tuple(float(t) for t in grid.sample_times),
         steady=grid.to_spec() if grid.averaged else None,
-        channels=families(model),
+        channels=families(model) if jumps else (),
         levels=int(np.log2(len(grid.sample_times))) + 1 if grid.averaged else 0,
         pair_fields=_side_by_side(model, [o for o in observables if isinstance(o, Purity)]),
         jump_channels=channel_labels(model) if any(isinstance(o, JumpRecords) for o in observables) else None,

@@ -9,21 +9,24 @@ for spins of any S, the same whether a term was lowered to a matrix or to a poly
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from trajsim import polynomials
+from trajsim.all_pairs import count_pairs
 from trajsim.decomposition import irreducible_parts
 from trajsim.errors import UnsupportedError
-from trajsim.lowering import LocalOperator, LocalPolynomial, rounded_by_degree
+from trajsim.lowering import LocalOperator, LocalPolynomial, PairOperator, rounded_by_degree
 
 if TYPE_CHECKING:
     from trajsim.model import SpinModel
 
 __all__ = ["SpinForm", "SpinJump", "spin_form"]
+
+LARGEST_FORM = 2**20  # pairs of an all-to-all interaction that are ever listed: 90 MB
 
 Floats = NDArray[np.float64]
 Complexes = NDArray[np.complex128]
@@ -57,31 +60,39 @@ class SpinForm:
     jumps: tuple[SpinJump, ...]
 
 
+Pieces = dict[tuple[int, ...], Complexes]
+
+
 class _Reader:
     """Local operators as coefficients on at most two sites; operators that share their numbers are read once."""
 
     def __init__(self, dimensions: tuple[int, ...]) -> None:
         self.dimensions = dimensions
         # keyed by identity: the lowered model holds the arrays
-        self._read: dict[tuple[int, tuple[int, ...]], list[tuple[tuple[int, ...], Complexes | None]]] = {}
+        self._read: dict[tuple[int, tuple[int, ...]], list[tuple[tuple[int, ...], Pieces | None]]] = {}
 
-    def parts(self, operator: LocalOperator) -> list[tuple[tuple[int, ...], Complexes | None]]:
-        """(positions, coefficients) whose sum is the operator; None where it is no polynomial of degree two."""
+    def parts(self, operator: LocalOperator) -> list[tuple[tuple[int, ...], Pieces | None]]:
+        """(positions, pieces) whose sum is the operator; None where it is no polynomial of second degree."""
         shape = tuple(self.dimensions[site] for site in operator.sites)
         key = (id(operator.values), shape)
         if key not in self._read:
-            positions = tuple(range(len(shape)))
-            if isinstance(operator, LocalPolynomial):
-                self._read[key] = [(positions, operator.coefficients)]
-            elif len(shape) <= 2:
-                self._read[key] = [(positions, _projected(operator.values, shape))]
-            else:
-                split = irreducible_parts([(positions, operator.values)], shape)
-                self._read[key] = [
-                    (support, _projected(part, [shape[p] for p in support]) if len(support) <= 2 else None)
-                    for support, part in split.items()
-                ]
+            self._read[key] = [
+                (positions, None if coefficients is None else _pieces(coefficients))
+                for positions, coefficients in self._parts(operator, shape)
+            ]
         return self._read[key]
+
+    def _parts(self, operator: LocalOperator, shape: tuple[int, ...]) -> list[tuple[tuple[int, ...], Complexes | None]]:
+        positions = tuple(range(len(shape)))
+        if isinstance(operator, LocalPolynomial):
+            return [(positions, operator.coefficients)]
+        if len(shape) <= 2:
+            return [(positions, _projected(operator.values, shape))]
+        split = irreducible_parts([(positions, operator.values)], shape)
+        return [
+            (support, _projected(part, [shape[p] for p in support]) if len(support) <= 2 else None)
+            for support, part in split.items()
+        ]
 
 
 def _projected(matrix: Complexes, dimensions: Sequence[int]) -> Complexes | None:
@@ -89,7 +100,7 @@ def _projected(matrix: Complexes, dimensions: Sequence[int]) -> Complexes | None
     return None if found is None else rounded_by_degree(found)
 
 
-def _pieces(coefficients: Complexes) -> dict[tuple[int, ...], Complexes]:
+def _pieces(coefficients: Complexes) -> Pieces:
     """Degrees on each site -> the nonzero coefficients of those degrees."""
     cut = (slice(0, 1), slice(1, 4), slice(4, 10))
     found = {}
@@ -114,7 +125,29 @@ def spin_form(model: SpinModel) -> SpinForm:
     """The spin polynomials of a model, see `SpinForm`.
 
     Raises UnsupportedError naming what is not of that form: a site that is no spin, a term of H on three sites or of
-    more than two spin operators, a jump that is not linear in them.
+    more than two spin operators, a jump that is not linear in them; more than 2^20 pairs of an all-to-all interaction
+    (see `trajsim.collective`).
+    """
+    form, shared = form_and_shared(model)
+    if not shared.any():
+        return form
+    n = model.n_sites
+    if count_pairs(n) > LARGEST_FORM:
+        raise UnsupportedError(
+            f"`model` must have at most {LARGEST_FORM} pairs that interact for this method, but its all-to-all "
+            f"interaction has {count_pairs(n)}"
+        )
+    pairs = np.stack(np.triu_indices(n, 1), axis=1).astype(np.int64)
+    couplings = np.broadcast_to(shared, (len(pairs), 3, 3)).copy()
+    i, j = form.pairs.T
+    couplings[i * n - i * (i + 1) // 2 + j - i - 1] += form.couplings
+    return replace(form, pairs=_fixed(pairs), couplings=_fixed(couplings))
+
+
+def form_and_shared(model: SpinModel) -> tuple[SpinForm, Floats]:
+    """The spin form without an interaction that a large model has on all pairs alike, and that one: J (3, 3) or zero.
+
+    Raises UnsupportedError as `spin_form`.
     """
     for site, S in enumerate(model.spins):
         if S is None:
@@ -123,15 +156,19 @@ def spin_form(model: SpinModel) -> SpinForm:
     reader = _Reader(model.dimensions)
     constant = 0.0
     fields, quadratic = np.zeros((n, 3)), np.zeros((n, 3, 3))
+    shared = np.zeros((3, 3))
     couplings: dict[tuple[int, ...], Floats] = {}
     for operator in model.lowered.hamiltonian:
-        for positions, coefficients in reader.parts(operator):
+        if isinstance(operator, PairOperator):
+            shared = _shared(reader, operator)
+            continue
+        for positions, pieces in reader.parts(operator):
             sites = tuple(operator.sites[position] for position in positions)
-            if coefficients is None:
-                raise UnsupportedError(_higher(f"the term of H {_where(sites)}"))
-            for degrees, piece in _pieces(coefficients).items():
+            if pieces is None:
+                raise UnsupportedError(_higher(_where(sites)))
+            for degrees, piece in pieces.items():
                 acted = tuple(site for site, degree in zip(sites, degrees, strict=True) if degree)
-                if degrees.count(0) == len(degrees):
+                if not acted:
                     constant += float(piece.real)
                 elif sum(degrees) == 1:
                     fields[acted[0]] += piece.real
@@ -140,10 +177,10 @@ def spin_form(model: SpinModel) -> SpinForm:
                 elif len(acted) == 2 and sum(degrees) == 2:
                     couplings[acted] = couplings[acted] + piece.real if acted in couplings else piece.real
                 else:
-                    raise UnsupportedError(_higher(f"the term of H {_where(acted)}"))
+                    raise UnsupportedError(_higher(_where(acted)))
     jumps = [_jump(reader, jump.label, jump.terms) for jump in model.lowered.jumps]
     pairs = sorted(couplings)
-    return SpinForm(
+    form = SpinForm(
         spins=_fixed(np.array(model.spins, dtype=np.float64)),
         constant=constant,
         fields=_fixed(fields),
@@ -152,6 +189,16 @@ def spin_form(model: SpinModel) -> SpinForm:
         quadratic=_fixed(quadratic),
         jumps=tuple(jumps),
     )
+    return form, shared
+
+
+def _shared(reader: _Reader, operator: PairOperator) -> Floats:
+    total = np.zeros((3, 3))
+    for _, pieces in reader.parts(operator.pair):
+        if pieces is None or any(degrees != (1, 1) for degrees in pieces):
+            raise UnsupportedError(_higher("on every pair"))
+        total = total + pieces[1, 1].real
+    return total
 
 
 def _fixed(array: NDArray[Any]) -> NDArray[Any]:
@@ -159,10 +206,10 @@ def _fixed(array: NDArray[Any]) -> NDArray[Any]:
     return array
 
 
-def _higher(what: str) -> str:
+def _higher(where: str) -> str:
     return (
         "`model` must have a Hamiltonian of at most two spin operators a term, on one site or on two, for this "
-        f"method, but {what} is not of that form"
+        f"method, but the term of H {where} is not of that form"
     )
 
 
@@ -177,11 +224,11 @@ def _jump(reader: _Reader, label: str, terms: Sequence[LocalOperator]) -> SpinJu
     constant = 0.0 + 0.0j
     vectors: dict[int, Complexes] = {}
     for operator in terms:
-        for positions, coefficients in reader.parts(operator):
+        for positions, pieces in reader.parts(operator):
             sites = tuple(operator.sites[position] for position in positions)
-            if coefficients is None:
+            if pieces is None:
                 raise UnsupportedError(_not_linear(label, sites))
-            for degrees, piece in _pieces(coefficients).items():
+            for degrees, piece in pieces.items():
                 if sum(degrees) > 1:
                     raise UnsupportedError(_not_linear(label, sites))
                 if sum(degrees) == 0:

@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 
 __all__ = ["SAMPLERS", "Point", "PointReader"]
 
-SAMPLERS = {"quantum_jump": ("trajsim.samplers.quantum_jump", "QuantumJump")}
+SAMPLERS = {
+    "quantum_jump": ("trajsim.samplers.quantum_jump", "QuantumJump"),
+    "truncated_wigner": ("trajsim.samplers.truncated_wigner", "TruncatedWigner"),
+}
 MAX_BONDS = 100_000  # a model is a list of terms, a sampler needs far smaller ones
 MAX_UNCHECKED = 1000  # sites of a model whose observables are looked at without a sampler
 
@@ -52,7 +55,7 @@ class Point:
         """What a trajectory records, known without compiling anything."""
         from trajsim.observables import layout
 
-        return layout(self.model, self.observables, self.grid)
+        return layout(self.model, self.observables, self.grid, getattr(self.sampler, "jumps", True))
 
     def compile(self) -> CompiledSampler:
         """Kernels and layout of the sampler for this point. Raises: UnsupportedError where it does not apply."""
@@ -133,7 +136,8 @@ def _model(table: Mapping[str, Any]) -> SpinModel:
         lattice, messages = attempt("model.lattice", lambda: Lattice.from_spec(table["lattice"]))
         if lattice is None:
             raise InputError("\n".join(messages))
-        bonds = lattice.n_sites * lattice.coordination // 2
+        # a complete graph is one term
+        bonds = 0 if lattice.kind == "complete" else lattice.n_sites * lattice.coordination // 2
         if max(lattice.n_sites, bonds) > MAX_BONDS:
             raise InputError(
                 f"`model.lattice` must have at most {MAX_BONDS} sites and bonds, but it has "

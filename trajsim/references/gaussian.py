@@ -185,7 +185,7 @@ def _need_configuration(initial: InitialState, model: SpinModel, signs: Array) -
         m = np.asarray(initial.m, float)
         found = np.where(np.abs(m) == np.array(model.spins, float), np.sign(m), 0)
     elif isinstance(initial, Product):
-        z = np.array([direction[2] for direction in initial._directions(model.n_sites)])
+        z = np.array([direction[2] for direction in initial.directions(model.n_sites)])
         found = np.where(np.abs(z) == 1, z, 0)
     if found is None or not np.array_equal(found, signs):
         raise UnsupportedError(

@@ -135,7 +135,7 @@ def _start(initial: InitialState, model: SpinModel) -> Array:
     initial.check(model)
     spins = _spins(model)
     if isinstance(initial, Product):
-        return np.array(initial._directions(model.n_sites)) * spins[:, None]
+        return np.array(initial.directions(model.n_sites)) * spins[:, None]
     if isinstance(initial, Configuration):
         return np.stack([np.zeros_like(spins), np.zeros_like(spins), np.asarray(initial.m, float)], axis=1)
     raise UnsupportedError(f"`initial` must be a product state for the mean field, but {initial!r} was given")
