@@ -67,9 +67,7 @@ class SublatticeDistribution(Observable):
 
     def __post_init__(self) -> None:
         if isinstance(self.bins, bool) or not isinstance(self.bins, int) or not 2 <= self.bins <= MOST_BINS:
-            raise InputError(
-                f"`{self.name}` must be a number of bins from 2 to {MOST_BINS}, but {self.bins!r} was given"
-            )
+            raise InputError(f"`{self.name}` must be a number of bins from 2 to {MOST_BINS}, but {self.bins!r} was given")
 
     def field(self, model: SpinModel) -> Field:
         """See `Observable.field`."""
