@@ -15,6 +15,7 @@ _HOME = {
     "Lattice": "lattice",
     "SpinModel": "model",
     "QuantumJump": "samplers.quantum_jump",
+    "TruncatedWigner": "samplers.truncated_wigner",
     "TrajsimError": "errors",
     "open": "campaign.store",
     "sample": "ensemble",
@@ -38,6 +39,7 @@ __all__ = [  # noqa: RUF022 - classes and functions first, then modules
     "QuantumJump",
     "SpinModel",
     "TrajsimError",
+    "TruncatedWigner",
     "open",
     "sample",
     "two_time_correlation",
@@ -61,6 +63,7 @@ if TYPE_CHECKING:
     from trajsim.lattice import Lattice
     from trajsim.model import SpinModel
     from trajsim.samplers.quantum_jump import QuantumJump
+    from trajsim.samplers.truncated_wigner import TruncatedWigner
     from trajsim.two_time import two_time_correlation
 
 

@@ -122,9 +122,7 @@ def uniform(key: np.uint64, trajectory: np.uint64, purpose: np.uint64, n: np.uin
 @njit(cache=True)
 def words(key: np.uint64, trajectory: np.uint64, purpose: np.uint64) -> tuple[np.uint64, np.uint64]:
     """Two words of 64 random bits, the keys of `counter_hash` for a trajectory and a purpose."""
-    w0, w1, w2, w3 = philox(
-        np.uint64(0), purpose << np.uint64(24), trajectory & _MASK, trajectory >> _SHIFT, key
-    )
+    w0, w1, w2, w3 = philox(np.uint64(0), purpose << np.uint64(24), trajectory & _MASK, trajectory >> _SHIFT, key)
     return (w0 << _SHIFT) | w1, (w2 << _SHIFT) | w3
 
 
