@@ -1,4 +1,4 @@
-"""What samplers of classical spins record besides the observables that every method has, asked for in [record] alike."""
+"""What samplers of classical spins record besides the observables of every method, asked for in [record] alike."""
 
 from __future__ import annotations
 
@@ -58,8 +58,8 @@ class SublatticeMagnetisation(Observable):
 class SublatticeDistribution(Observable):
     r"""P(m_a, m_b), m_X = (1/N_X) \sum_{i in X} S^z_i of both sublattices; dims (m_a, m_b).
 
-    bins: in which each of them is counted, of equal width from -(S + 1/2) to S + 1/2, S the mean spin of the sublattice.
-    With one site a sublattice and 2S + 1 bins these are the outcomes m = -S, ..., S.
+    bins: in which each of them is counted, of equal width from -(S + 1/2) to S + 1/2, S the mean spin of the
+    sublattice. With one site a sublattice and 2S + 1 bins these are the outcomes m = -S, ..., S.
     """
 
     bins: int = 32
@@ -67,7 +67,9 @@ class SublatticeDistribution(Observable):
 
     def __post_init__(self) -> None:
         if isinstance(self.bins, bool) or not isinstance(self.bins, int) or not 2 <= self.bins <= MOST_BINS:
-            raise InputError(f"`{self.name}` must be a number of bins from 2 to {MOST_BINS}, but {self.bins!r} was given")
+            raise InputError(
+                f"`{self.name}` must be a number of bins from 2 to {MOST_BINS}, but {self.bins!r} was given"
+            )
 
     def field(self, model: SpinModel) -> Field:
         """See `Observable.field`."""
@@ -88,10 +90,10 @@ class SublatticeDistribution(Observable):
 class TimeStepError(Observable):
     r"""What halving the time step changes in each trajectory, with the same noise; dims (difference,).
 
-    difference "square": (1/N) \sum_i |s_i - s'_i|^2 / S_i^2, s' the trajectory with half the step, whose noise adds up to
-    that of s. The root of its ensemble mean is the strong error of the step; it grows with time where neighbouring
-    trajectories part. "x", "y", "z": m_a - m'_a in hbar: their ensemble mean is the weak error of the magnetisation, all
-    but a factor (4/3 at second order, 2 at first), known far better than the magnetisation itself.
+    difference "square": (1/N) \sum_i |s_i - s'_i|^2 / S_i^2, s' the trajectory with half the step, whose noise adds up
+    to that of s. The root of its ensemble mean is the strong error of the step; it grows with time where neighbouring
+    trajectories part. "x", "y", "z": m_a - m'_a in hbar: their ensemble mean is the weak error of the magnetisation,
+    all but a factor (4/3 at second order, 2 at first), known far better than the magnetisation itself.
 
     The trajectories that all else is measured of are those without it. It makes a run three times as long.
     """

@@ -26,7 +26,7 @@ class TrajsimError(Exception):
 
 
 class TrajsimWarning(UserWarning):
-    """What is done as asked, but a reader of the numbers should know; ``trajsim plan`` and ``run`` print it as a note."""
+    """Done as asked, but a reader of the numbers should know this; ``trajsim plan`` and ``run`` print it as a note."""
 
 
 class InputError(TrajsimError, ValueError):

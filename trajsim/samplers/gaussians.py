@@ -47,8 +47,8 @@ def _radius_squared(word: Any) -> Any:
 def normal_pair(bits: Any) -> Any:
     """(z_0, z_1), float32 lanes, from uint64 lanes.
 
-    The angle is drawn from half a turn, where minimax polynomials in its square do (errors 6e-7 and 5e-8), and the lowest
-    bit says which half.
+    The angle is drawn from half a turn, where minimax polynomials in its square do (errors 6e-7 and 5e-8), and the
+    lowest bit says which half.
     """
     low, high = halves(bits)
     radius = root(_radius_squared(high))

@@ -1,11 +1,11 @@
-r"""Numbers that stand for `LANES` trajectories at once: hand-made vector code for kernels whose trajectories do the same.
+r"""Numbers that stand for `LANES` trajectories at once: hand-made vector code where all trajectories do the same.
 
 `Lanes` of float64, float32, uint64 or int32 are values of ordinary numba code: + - * / of lanes with lanes or with a
 number of Python, and for integers ^ | & << >>, act lane by lane. Every lane does, in a fixed order, the operations that
 are written down, fused only where `fma` says so: the bits depend neither on the lane nor on how a kernel was compiled.
 On machines with shorter vectors LLVM splits the operations.
 
-    pointer(x)              address of the numbers of an array; for a kernel's loops, where arrays would count references
+    pointer(x)              address of the numbers of an array; for loops, where arrays would count references
     item(p, i)              p[i], one number
     load(p, i), store(a, p, i)   p[i : i + LANES]
     splat(p, value)         lanes of p's type, all equal to value
@@ -99,7 +99,7 @@ def _operation(python: Any, for_floats: str | None, for_integers: str | None) ->
     """Let an operator of Python act on lanes, or on lanes and a number."""
 
     @infer_global(python)
-    class _Template(AbstractTemplate):  # type: ignore[misc]
+    class _Template(AbstractTemplate):
         def generic(self, args: Any, kws: Any) -> Any:  # noqa: ARG002 - operators have none
             lanes = [arg for arg in args if isinstance(arg, Lanes)]
             numbers = [arg for arg in args if isinstance(arg, types.Number)]
@@ -142,7 +142,7 @@ def _call(builder: Any, name: str, kind: Any, *values: Any) -> Any:
 @intrinsic
 def fma(typingctx: Any, a: Any, b: Any, c: Any) -> Any:
     """a b + c, rounded once."""
-    kind = next((k for k in (a, b, c) if isinstance(k, Lanes)), None)
+    kind: Any = next((k for k in (a, b, c) if isinstance(k, Lanes)), None)
     if kind is None:
         kind = types.float32 if {a, b, c} == {types.float32} else types.float64
         return kind(kind, kind, kind), lambda context, builder, sig, args: _call(builder, "fma", kind, *args)
@@ -202,7 +202,7 @@ def load(typingctx: Any, p: Any, i: Any) -> Any:
     """p[i : i + LANES]."""
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        value = builder.load(_place(builder, *args, p.dtype))
+        value = builder.load(_place(builder, args[0], args[1], p.dtype))
         value.align = p.dtype.bitwidth // 8
         return value
 

@@ -4,7 +4,8 @@ r"""The truncated Wigner sampler: classical spins with quantum noise, for large 
 
 are the Wigner function's equations of motion for Schwinger bosons without third derivatives, jumps in the
 positive-diffusion approximation: Huber, Kirton, Rabl, PRA 102, 012219 (2020), Sec. IV and App. C. The rotation vectors
-\Theta are in `trajsim.samplers.wigner_generator`, a step in `wigner_step`, ordering corrections in `wigner_measurement`.
+\Theta are in `trajsim.samplers.wigner_generator`, a step in `wigner_step`, ordering corrections in
+`wigner_measurement`.
 """
 
 from __future__ import annotations
@@ -64,24 +65,25 @@ def _lowered(model: SpinModel) -> tuple[WignerGenerator, float]:
 
 @dataclass(frozen=True)
 class TruncatedWigner:
-    r"""Settings of the sampler, for H of at most two spin operators a term and jumps linear in spins, local or collective.
+    r"""Settings of the sampler, for H of at most two spin operators a term and jumps linear in spins, local or
+    collective.
 
-    time_step: h of Heun's method on the rotation group, in inverse rates; shortened so that sample times are whole steps
-    away. None takes it from the tolerance: h R = 5 \sqrt{tolerance}, R the rate at which the model can turn a spin
-    (`wigner_generator.rotation_rate`); the opened ensemble has it in `attrs["time_step"]`. h R > 1 is refused.
+    time_step: h of Heun's method on the rotation group, in inverse rates; shortened so that sample times are whole
+    steps away. None takes it from the tolerance: h R = 5 \sqrt{tolerance}, R the rate at which the model can turn a
+    spin (`wigner_generator.rotation_rate`); the opened ensemble has it in `attrs["time_step"]`. h R > 1 is refused.
     tolerance: from 1e-10 to 1e-2, used where time_step is None: of that order is the step's error of <S>/S in a steady
-    state, as long as h times the noise is small: the weak error is O((h R)^2) + O(h / S). `record.time_step_error` measures
-    it by halving the step with the same noise.
-    sampling: how the initial coherent spins are drawn. "fixed_length": |s| = S + 1/2 in every trajectory and forever; best
-    for dynamics and steady states. "two_point": all first and second moments of the initial state exactly; as good.
-    "coherent_gaussian": coherent instead of Fock states of the bosons, as in the paper: |s| is spread by \sqrt{S/2}, which
-    biases dynamics (the dimer of S = 10 from all spins along x is off by 5 to 20 % of S^2 moments at gt = 4); only to compare
-    with results drawn so.
+    state, as long as h times the noise is small: the weak error is O((h R)^2) + O(h / S). `record.time_step_error`
+    measures it by halving the step with the same noise.
+    sampling: how the initial coherent spins are drawn. "fixed_length": |s| = S + 1/2 in every trajectory and forever;
+    best for dynamics and steady states. "two_point": all first and second moments of the initial state exactly; as
+    good. "coherent_gaussian": coherent instead of Fock states of the bosons, as in the paper: |s| is spread by
+    \sqrt{S/2}, which biases dynamics (the dimer of S = 10 from all spins along x is off by 5 to 20 % of S^2 moments at
+    gt = 4); only to compare with results drawn so.
     precision: "double", or "single": 1.5 times as fast; |s| is restored at sample times.
 
-    Bias: the method is exact for S -> \infty, for quadratic fluctuations, and for the mean of a single spin with gain and
-    loss. Steady states of the dimer with gain and loss: below 1 % for S >= 8 (2 % at the critical point), 2 % at S = 4, 6 %
-    at S = 2, 15 % at S = 1, 30 to 40 % at S = 1/2. A step measures nothing that `jump_counts` would count.
+    Bias: the method is exact for S -> \infty, for quadratic fluctuations, and for the mean of a single spin with gain
+    and loss. Steady states of the dimer with gain and loss: below 1 % for S >= 8 (2 % at the critical point), 2 % at S
+    = 4, 6 % at S = 2, 15 % at S = 1, 30 to 40 % at S = 1/2. A step measures nothing that `jump_counts` would count.
     """
 
     time_step: float | None = None
@@ -192,8 +194,8 @@ def _axes(model: SpinModel, initial: InitialState) -> NDArray[np.float64]:
         for site, (m, S) in enumerate(zip(initial.m, model.spins, strict=True)):
             if abs(m) != S:
                 raise UnsupportedError(
-                    f"`initial.m` must be S or -S for truncated_wigner, but {m} was given on site {site}: states between "
-                    "have no positive Wigner function"
+                    f"`initial.m` must be S or -S for truncated_wigner, but {m} was given on site {site}: states "
+                    "between have no positive Wigner function"
                 )
         return frames(np.array([(0.0, 0.0, math.copysign(1.0, m)) for m in initial.m]))
     raise UnsupportedError(
@@ -211,6 +213,8 @@ def _schedule(times: NDArray[np.float64], step: float) -> Schedule:
 
 class CompiledTruncatedWigner:
     """A sampler ready to draw: trajectory i is a pure function of (model, settings, grid, seed, i)."""
+
+    together: ClassVar[int] = LANES
 
     def __init__(
         self,
@@ -275,8 +279,8 @@ class CompiledTruncatedWigner:
         if self.memory_bytes > there:
             raise UnsupportedError(
                 f"the samples of {LANES} trajectories must fit into memory, but they need "
-                f"{self.memory_bytes / 2**30:.3g} GiB and this machine has {there / 2**30:.3g} GiB: record less, or less "
-                "often"
+                f"{self.memory_bytes / 2**30:.3g} GiB and this machine has {there / 2**30:.3g} GiB: record less, or "
+                "less often"
             )
         key = streams.stream_key(seed, self.stream)
         moments = BlockMoments(self.layout, count, keep_raw)

@@ -5,8 +5,8 @@ With H and the jumps L_k = l_k + \sum_i v_{k,i} . S_i (the root of the rate incl
     d\Theta_i = [ h_i + \sum_j J_ij s_j + 2 q_i s_i - \sum_k Im(L_k^* v_{k,i}) ] dt
                 + \sum_k ( Re v_{k,i} o dW_{k,1} + Im v_{k,i} o dW_{k,2} ) ,         L_k(s) = l_k + \sum_i v_{k,i} . s_i
 
-in the positive-diffusion approximation (Huber, Kirton, Rabl, PRA 102, 012219 (2020), Sec. IV and App. C). Everything but
-the L_k of jumps on several sites is linear in few spins: \Theta_i dt = (h_i + \sum_j A_ij s_j) dt + R_i dW_i with
+in the positive-diffusion approximation (Huber, Kirton, Rabl, PRA 102, 012219 (2020), Sec. IV and App. C). Everything
+but the L_k of jumps on several sites is linear in few spins: \Theta_i dt = (h_i + \sum_j A_ij s_j) dt + R_i dW_i with
 
     A_ij = J_ij (of i, j),  A_ii = 2 q_i + \sum_k (Re v_k Im v_k^T - Im v_k Re v_k^T),
     R_i R_i^T = \sum_k (Re v_k Re v_k^T + Im v_k Im v_k^T)        (k: the jumps on site i alone) ,
@@ -43,8 +43,8 @@ class WignerGenerator(NamedTuple):
     (N,): where the predicted spin is kept. start (3N + 1,), source, place, coefficient: rows of A; the offset of s_j
     among the spins and among the predicted ones. field (N, 3). kind (N,), pair (N,): kind of a site and number of its
     first pair of normal numbers in a step; noise (N, 6): R_xx, R_yx, R_yy, R_zx, R_zy, R_zz.
-    members (N + 1,), jump, real, imaginary: collective jumps of each site; jump_pair (K,): their pairs of normal numbers;
-    constant (K, 2): l_k. pairs: of normal numbers in a step.
+    members (N + 1,), jump, real, imaginary: collective jumps of each site; jump_pair (K,): their pairs of normal
+    numbers; constant (K, 2): l_k. pairs: of normal numbers in a step.
     """
 
     order: NDArray[np.int64]
@@ -182,8 +182,8 @@ def _all_at_once(n: int) -> tuple[Any, Any]:
 
 
 def rotation_rate(form: SpinForm) -> float:
-    r"""Largest angle per unit time by which a spin may be turned: a bound of |h_i + \sum_j A_ij s_j| plus half the trace of
-    its diffusion matrix, at |s_j| = S_j + 1/2.
+    r"""Largest angle per unit time by which a spin may be turned: a bound of |h_i + \sum_j A_ij s_j| plus half the
+    trace of its diffusion matrix, at |s_j| = S_j + 1/2.
     """
     (i, j, blocks), field, diffusion = _local(form)
     length = form.spins + 0.5

@@ -1,7 +1,8 @@
 r"""Spin-coherent states as samples of classical spins: the Wigner function of two Schwinger bosons.
 
 The state |S, n> is 2S bosons in mode a, polarised along n, and none in mode b, whose vacuum is sampled exactly:
-beta = (x + i y)/2 with standard normal x, y. A Fock state has no positive Wigner function, so that |alpha|^2 needs a rule:
+beta = (x + i y)/2 with standard normal x, y. A Fock state has no positive Wigner function, so that |alpha|^2 needs a
+rule:
 
     "fixed_length"        |alpha|^2 = 2S + 1 - |beta|^2            |s| = S + 1/2 in every trajectory
     "two_point"           |alpha|^2 = 2S + 1/2 +- 1/2              all first and second moments of the state

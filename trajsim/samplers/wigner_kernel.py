@@ -1,7 +1,7 @@
 r"""Truncated-Wigner trajectories in compiled code: steps of `LANES` trajectories at once, one spin after the other.
 
 The rotation vectors are those of `trajsim.samplers.wigner_generator`, the step that of `trajsim.samplers.wigner_step`.
-A spin is corrected as soon as those it is coupled to are predicted, so that what lies between stays in the nearest cache.
+A spin is corrected as soon as those it is coupled to are predicted, so that what lies between stays in the next cache.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ __all__ = ["WignerSpace", "make_space", "set_step", "sweep"]
 class WignerSpace(NamedTuple):
     r"""Memory of `LANES` trajectories, and the generator times the step.
 
-    spins (3N LANES,); predicted, turn (3 slots LANES,): s~ and what is known of \Theta_1 + \Theta_2. keys (2 LANES,): of
-    the noise. sums (2K LANES,): of each collective jump what turns spins along Re v and along Im v; kicks: its noise.
-    coefficient, field, noise: times h, h and \sqrt{h}. step (2,): h, \sqrt{h}. lengths (N LANES,): |s| at the start.
-    spin (N,): S.
+    spins (3N LANES,); predicted, turn (3 slots LANES,): s~ and what is known of \Theta_1 + \Theta_2. keys (2 LANES,):
+    of the noise. sums (2K LANES,): of each collective jump what turns spins along Re v and along Im v; kicks: its
+    noise. coefficient, field, noise: times h, h and \sqrt{h}. step (2,): h, \sqrt{h}. lengths (N LANES,): |s| at the
+    start. spin (N,): S.
     """
 
     spins: NDArray[Any]
@@ -172,7 +172,7 @@ def sweep(generator: WignerGenerator, space: WignerSpace, bridge: Any, first: in
     coefficient, field, noise = pointer(space.coefficient), pointer(space.field), pointer(space.noise)
     keys, sums, kicks = pointer(space.keys), pointer(space.sums), pointer(space.kicks)
     halving = _address(bridge)
-    h, root_h = space.step[0], space.step[1]
+    root_h = space.step[1]
     collective = jump_pair.shape[0] > 0
     parts = 1 if bridge is None else 2
     for part in range(count * parts):

@@ -24,9 +24,9 @@ from numba import njit
 from numpy.typing import NDArray
 
 from trajsim import observables as obs
+from trajsim.classical_records import SublatticeDistribution, SublatticeMagnetisation, sublattices
 from trajsim.errors import UnsupportedError
 from trajsim.kernel_cache import renew
-from trajsim.classical_records import SublatticeDistribution, SublatticeMagnetisation, sublattices
 from trajsim.samplers.simd_lanes import LANES
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class WignerProgram(NamedTuple):
     r"""What is measured; numbers at an offset in the row.
 
     start (K + 1,), left, right, weight, target (K,): row[target] = \sum weight values[left] values[right].
-    moments (n, 2): which total, where. cumulants: k_2, k_3, k_4. histograms (n, 3): which total, where, how many outcomes.
+    moments (n, 2): which total, where. cumulants: k_2, k_3, k_4. histograms (n, 3): which total, where, how many.
     joint (n, 2): where, bins; scale (2,): bins per unit of a sublattice's sum. sublattice (N,): of each site, -1 none.
     """
 
@@ -154,8 +154,8 @@ def _pair_correlation(writer: _Writer, o: obs.PairCorrelation, at: int) -> None:
 
 def _covariance(writer: _Writer, o: obs.CollectiveCovariance, at: int) -> None:  # noqa: ARG001 - has no parameters
     for k, letters in enumerate(obs.COVARIANCE_MOMENTS):
-        u = [writer.total + a for a in _components(letters)]
-        writer.put(at + k, writer.square(*u, writer.n) if len(u) == 2 else [(u[0], writer.one, 1.0)])
+        u, *v = (writer.total + a for a in _components(letters))
+        writer.put(at + k, writer.square(u, v[0], writer.n) if v else [(u, writer.one, 1.0)])
 
 
 def _polynomial(writer: _Writer, o: Any, at: int) -> None:

@@ -19,7 +19,7 @@ __all__ = ["Halving", "Schedule", "advance_group"]
 
 
 class Schedule(NamedTuple):
-    """When to measure: steps (T,) from one sample time to the next, of these widths (T,); zero steps measure at once."""
+    """When to measure: steps (T,) from one sample time to the next, of these widths (T,); none: measure at once."""
 
     steps: NDArray[np.int64]
     widths: NDArray[np.float64]
