@@ -2,8 +2,8 @@
 
     python runs/huber-2020/fig8.py
 
-draws Re mu of the least stable mode against Im mu for all 2^(2 cells) configurations <S^z> = +-S of a ring of 4 cells, in
-the PT phase (a), the pseudo-PT phase (b) and the antiferromagnet (c). No sampling: seconds.
+draws Im mu of the least stable mode against Re mu for all 2^(2 cells) configurations <S^z> = +-S of a ring of 4 cells,
+in the PT phase (a), the pseudo-PT phase (b) and the antiferromagnet (c). No sampling: seconds.
 """
 
 from __future__ import annotations
@@ -34,7 +34,13 @@ def draw(cells: int) -> tuple[Figure, str]:
         least = np.isclose(growth, top[:, None], rtol=0.0, atol=1e-9)  # a mode, its conjugate, and what is degenerate
         axes.plot(growth[least], frequency[least], ".", markersize=4)
         axes.axvline(0.0, color="0.6", linewidth=0.8, zorder=0)
-        axes.set(xlabel=r"Re $\mu / g$", ylabel=r"Im $\mu / g$", title=rf"{title}, $\Gamma_g = \Gamma_l = {rate:g} g$")
+        axes.set(
+            xlim=(-1.0, 4.0),
+            ylim=(-2.0, 2.0),
+            xlabel=r"Re $\mu / g$",
+            ylabel=r"Im $\mu / g$",
+            title=rf"{title}, $\Gamma_g = \Gamma_l = {rate:g} g$",
+        )
         stable = [str(w) for w in rates["configuration"].values[top < -1e-9]]
         text.append(
             f"{title}, gain = loss = {rate:g}: of {len(top)} configurations {len(stable)} stable {stable}, "
