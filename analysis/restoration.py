@@ -169,7 +169,8 @@ def _vectors(dataset: xr.Dataset) -> tuple[xr.Dataset, str, list[str], Callable[
     if source == "magnetisation":
         return dataset, source, ["all"], lambda means: means[..., None] / unit
     if source == "sublattice_moment":
-        return dataset, source, ["a", "b", "both"], lambda means: means[..., 0] / unit
+        # its two labels must not stand beside the three of the result
+        return dataset.drop_vars("sublattice"), source, ["a", "b", "both"], lambda means: means[..., 0] / unit
     without = opened.property_at(dataset, "lattice", 0) == "null"
     colours = None if without else opened.common_lattice(dataset).sublattices()
     if colours is None:

@@ -23,8 +23,8 @@ from trajsim.analysis.tables import with_error
 from trajsim.references.gaussian_closed_forms import OrderedChain
 
 G, H = 1.0, 0.5
-WINDOW = (2, 12)
-"""Distances of the fit in sites: 1 ... 6 cells, where the Holstein-Primakoff correlations are exactly exponential."""
+WINDOW = (2, 6)
+"""Distances of the fit in sites: 1 to 3 cells. Holstein-Primakoff correlations are exponential from one cell on."""
 
 
 def lengths(dataset: xr.Dataset) -> xr.Dataset:
@@ -46,7 +46,8 @@ def draw(dataset: xr.Dataset) -> tuple[Figure, str]:
     fitted = analysis.critical_exponent(xi, "model.gain", critical=critical)
     rate, value, error = xi["model.gain"].values, xi["value"].values / 2, xi["standard_error"].values / 2
     exact = np.array([OrderedChain(G, H, x, x).correlation_length for x in rate])
-    slope = -np.polyfit(np.log(rate - critical), np.log(exact), 1, w=value / error)[0]
+    known = np.isfinite(value)
+    slope = -np.polyfit(np.log(rate - critical)[known], np.log(exact)[known], 1, w=(value / error)[known])[0]
     figure = Figure(figsize=(9.6, 4.0), layout="constrained")
     left, right = figure.subplots(1, 2)
     grid = critical + np.geomspace(5e-3, rate.max() - critical, 200)

@@ -113,6 +113,7 @@ def test_steady_state_and_other_sources(synthetic: SimpleNamespace) -> None:
     moments = xr.concat([first, first**2], dim="order").transpose(..., "order")
     other = by_site.drop_vars(["site_magnetisation", "site_magnetisation_m2"])
     by_sublattice = other.assign(sublattice_moment=moments, sublattice_moment_m2=0 * moments)
+    by_sublattice = by_sublattice.assign_coords(sublattice=["a", "b"], order=[1, 2])
     results = [analysis.symmetry_restoration(synthetic.one(d)) for d in (by_site, by_sublattice)]
     np.testing.assert_allclose(results[0]["value"], results[1]["value"], rtol=1e-10)
     np.testing.assert_allclose(results[0]["standard_error"], results[1]["standard_error"], rtol=1e-10)

@@ -99,7 +99,7 @@ class TruncatedWigner:
             "sublattice_magnetisation",
             "sublattice_moment",
             "time_step_error",
-        }  # fmt: skip
+        }
     )
     refused: ClassVar[Mapping[str, str]] = MappingProxyType(
         {"jump_counts": "its trajectories diffuse, there are no jumps to count"}
