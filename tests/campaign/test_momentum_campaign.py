@@ -15,6 +15,8 @@ from trajsim.campaign.spec import Campaign
 from trajsim.catalog import dissipative_xyz
 from trajsim.errors import CampaignError
 
+pytestmark = pytest.mark.filterwarnings("ignore:momentum unravelling:trajsim.errors.TrajsimWarning")
+
 CAMPAIGN = """
 [model]
 name = "dissipative_xyz"
@@ -63,7 +65,7 @@ def test_plan_counts_short_vectors(capsys: pytest.CaptureFixture[str], tmp_path:
         assert cli.main(["plan", str(path), "--seconds", "0"]) == 0
         out = capsys.readouterr().out
         assert (
-            "caveat        momentum unravelling: a trajectory costs less, but observables spread more" in out
+            "note          momentum unravelling: a trajectory costs less, but observables spread more" in out
         ) is stated
         assert all(len(line) <= 110 for line in out.splitlines() if "spread" in line)
 

@@ -17,13 +17,15 @@ from systems import Lindblad, effective, expectations
 import trajsim
 from trajsim import QuantumJump, analysis, catalog, initial, records
 from trajsim import observables as record
-from trajsim.errors import InputError, UnsupportedError
+from trajsim.errors import InputError, TrajsimWarning, UnsupportedError
 from trajsim.grid import SteadyState, TimeGrid
 from trajsim.lattice import Lattice
 from trajsim.model import SpinModel, Term, local_jump
 from trajsim.samplers.momentum import CAVEAT
 from trajsim.terms import exchange, field
 from trajsim.translation_group import TranslationGroup
+
+pytestmark = pytest.mark.filterwarnings("ignore:momentum unravelling:trajsim.errors.TrajsimWarning")
 
 ALARM = 1e-4
 NUMBERS = 4000  # more than are compared here
@@ -353,7 +355,12 @@ def test_other_refusals():
 
 
 def test_the_price_is_stated():
-    assert QuantumJump(unravelling="momentum").caveats == (CAVEAT,)
-    assert QuantumJump().caveats == ()
+    model = model_of("xyz5")
+    assert QuantumJump(unravelling="momentum").notes(model) == (CAVEAT,)
+    assert QuantumJump().notes(model) == ()
     assert "variance" in CAVEAT
     assert "variance" in QuantumJump.__doc__
+    with pytest.warns(TrajsimWarning, match="momentum unravelling: .* variance"):
+        trajsim.sample(
+            model, QuantumJump(unravelling="momentum"), DOWN, TIMES, [record.Energy()], trajectories=1, block=1, seed=1
+        )

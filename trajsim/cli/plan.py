@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import textwrap
 from typing import Any
 
 from trajsim.cli.codes import OK
@@ -68,6 +67,8 @@ def execute(arguments: argparse.Namespace) -> int:
     print(f"work units    {most}{plan.units} blocks of {campaign.block} trajectories")
     if arguments.ranks > plan.units:
         print(f"              {arguments.ranks - plan.units} of {arguments.ranks} ranks would have nothing to do")
+    for note in campaign.notes():
+        print(f"note          {note}")
     print(f"seed          {'drawn at the first run' if campaign.seed is None else campaign.seed}")
     print(f"memory        {amount(plan.memory_bytes)} a rank")
     disk, files = sum(cost.disk_bytes for cost in plan.costs), sum(cost.files for cost in plan.costs)
@@ -82,6 +83,4 @@ def execute(arguments: argparse.Namespace) -> int:
         )
     elif arguments.seconds > 0:
         print("time          not known: too large for a short timing on this machine")
-    for caveat in dict.fromkeys(text for cost in plan.costs for text in getattr(cost.point.sampler, "caveats", ())):
-        print(textwrap.fill(caveat, 110, initial_indent="caveat        ", subsequent_indent=" " * 14))
     return OK

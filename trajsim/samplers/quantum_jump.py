@@ -94,7 +94,7 @@ class QuantumJump:
     memory: str = "fast"
     unravelling: str = "local"
     method: ClassVar[str] = "quantum_jump"
-    records: ClassVar[frozenset[str]] = RECORDS_OF_STATES | {"collective_covariance"}
+    records: ClassVar[frozenset[str]] = RECORDS_OF_STATES | {"collective_covariance", "sublattice_moment"}
 
     def __post_init__(self) -> None:
         """Validate."""
@@ -123,9 +123,8 @@ class QuantumJump:
             "unravelling": self.unravelling,
         }
 
-    @property
-    def caveats(self) -> tuple[str, ...]:
-        """See `Sampler`."""
+    def notes(self, model: SpinModel) -> tuple[str, ...]:  # noqa: ARG002 - whatever the model
+        """The price of momentum unravelling."""
         return (CAVEAT,) if self.unravelling == "momentum" else ()
 
     def check(self, model: SpinModel, initial: InitialState | None = None) -> None:
