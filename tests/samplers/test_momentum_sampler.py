@@ -360,7 +360,7 @@ def test_the_price_is_stated():
     assert QuantumJump().notes(model) == ()
     assert "variance" in CAVEAT
     assert "variance" in QuantumJump.__doc__
-    with pytest.warns(TrajsimWarning, match="momentum unravelling: .* variance"):
+    with pytest.warns(TrajsimWarning, match="momentum unravelling: .*variance"):
         trajsim.sample(
             model, QuantumJump(unravelling="momentum"), DOWN, TIMES, [record.Energy()], trajectories=1, block=1, seed=1
         )
