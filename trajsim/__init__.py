@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 _HOME = {
+    "DickeJump": "samplers.dicke_jump",
     "Lattice": "lattice",
     "Lindblad": "references.lindblad",
     "SpinModel": "model",
     "QuantumJump": "samplers.quantum_jump",
+    "TruncatedWigner": "samplers.truncated_wigner",
     "TrajsimError": "errors",
     "open": "campaign.store",
     "sample": "ensemble",
@@ -37,11 +39,13 @@ _MODULES = (
 )
 
 __all__ = [  # noqa: RUF022 - classes and functions first, then modules
+    "DickeJump",
     "Lattice",
     "Lindblad",
     "QuantumJump",
     "SpinModel",
     "TrajsimError",
+    "TruncatedWigner",
     "open",
     "sample",
     "solve",
@@ -68,7 +72,9 @@ if TYPE_CHECKING:
     from trajsim.model import SpinModel
     from trajsim.references.lindblad import Lindblad
     from trajsim.references.solve import solve
+    from trajsim.samplers.dicke_jump import DickeJump
     from trajsim.samplers.quantum_jump import QuantumJump
+    from trajsim.samplers.truncated_wigner import TruncatedWigner
     from trajsim.two_time import two_time_correlation
 
 
