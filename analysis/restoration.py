@@ -34,9 +34,10 @@ def transverse_polarisation(dataset: xr.Dataset) -> xr.Dataset:
     """S_perp of each sublattice, and of both ("both": the root of the mean square), in units of S.
 
     From `sublattice_moment`, `sublattice_magnetisation` or `site_magnetisation` with x and y; from `magnetisation` the
-    whole lattice is the one sublattice "all", and what points against each other on two sublattices cancels. Where noise leaves a negative
-    square, minus the root of its modulus: where nothing is left but noise, an average over times is then off by 0.14
-    of the noise of one time, instead of 0.89. The error is that of the norm before its square is debiased.
+    whole lattice is the one sublattice "all", and what points against each other on two sublattices cancels. Where
+    noise leaves a negative square, minus the root of its modulus: where nothing is left but noise, an average over
+    times is then off by 0.14 of the noise of one time, instead of 0.89. The error is that of the norm before its square
+    is debiased.
 
     Returns value, standard_error (jackknife), ... with dimensions (point, [time], sublattice).
     Raises: InputError if x and y were not recorded, if the spins differ, or for fewer than 20 blocks.
