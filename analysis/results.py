@@ -79,9 +79,13 @@ def _coordinates(dataset: xr.Dataset, dims: Sequence[str]) -> dict[Hashable, xr.
 
 
 def swept_parameters(result: xr.Dataset) -> list[str]:
-    """Coordinates along `point` that differ between points: what a sweep has swept."""
+    """Coordinates along `point` that differ between points: what a sweep has swept.
+
+    Those of a campaign are paths such as model.S: beside them stand properties that follow from them (spin, sampling).
+    """
     names = [str(k) for k, c in result.coords.items() if c.dims == ("point",) and k not in _POINT_TEXTS]
-    return [name for name in names if len({str(value) for value in result[name].values.tolist()}) > 1]
+    differing = [name for name in names if len({str(value) for value in result[name].values.tolist()}) > 1]
+    return [name for name in differing if "." in name] or differing
 
 
 def failures(result: xr.Dataset) -> str:
