@@ -88,6 +88,18 @@ def swept_parameters(result: xr.Dataset) -> list[str]:
     return [name for name in differing if "." in name] or differing
 
 
+def other_parameters(result: xr.Dataset, parameter: str) -> list[str]:
+    """What a sweep has swept besides `parameter`, without those that changed together with it (`sweep.zip`)."""
+    own = result[parameter].values.tolist()
+    others = []
+    for name in swept_parameters(result):
+        pairs = set(zip(own, result[name].values.tolist(), strict=True))
+        together = len(pairs) == len({a for a, _ in pairs}) == len({b for _, b in pairs})
+        if name != parameter and not together:
+            others.append(name)
+    return others
+
+
 def failures(result: xr.Dataset) -> str:
     """One line on failed trajectories; empty if there are none."""
     bad, good = int(result["failed"].sum()), int(result["count"].sum())
