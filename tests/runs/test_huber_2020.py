@@ -113,3 +113,12 @@ def test_bad_input_is_told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
     monkeypatch.syspath_prepend(str(FOLDER))
     assert importlib.import_module("fig8").main(["--cells", "9"]) == 2
     assert "at most 16 sites" in capsys.readouterr().err
+
+
+def test_phase_diagram(tmp_path: Path, run: Run) -> None:
+    sweep = '"model.gain" = [0.1, 0.8, 2.3]\n"model.loss" = [0.1, 0.8, 2.3]'
+    campaign = small(tmp_path, "fig1c", sweep, cells=4, burn_in=40.0, duration=20.0)
+    told = run("fig1c", "--campaign", str(campaign))
+    rows = [line.split()[3:] for line in told.splitlines() if line.startswith("  loss =")]
+    assert [rows[0][2], rows[1][1], rows[2][0]] == ["A", ".", "."]
+    assert [rows[1][0], rows[2][1]] == ["D", "U"]
