@@ -354,13 +354,14 @@ def _choose(*arguments: Any) -> int:
 
 
 @overload(_choose, jit_options={"forceinline": True})
-def _(generator, space, sector, length, u, v):  # type: ignore[no-untyped-def]
-    channels = generator.types[generator.fields.index("channels")]
+def _(generator, channels, space, sector, length, u, v):  # type: ignore[no-untyped-def]
     if channels.instance_class is MomentumChannels:
-        return lambda generator, space, sector, length, u, v: momentum_choose(
-            generator.operators, generator.channels.draws, sector, space.vectors[0], space.work, u, v
+        return lambda generator, channels, space, sector, length, u, v: momentum_choose(
+            generator.operators, channels.draws, sector, space.vectors[0], space.work, u, v
         )
-    return lambda generator, space, sector, length, u, v: _choose_locally(generator, space, sector, length, u, v)
+    return lambda generator, channels, space, sector, length, u, v: _choose_locally(
+        generator, space, sector, length, u, v
+    )
 
 
 @njit(cache=True, forceinline=True)
@@ -379,7 +380,7 @@ def jump(
     length = vector_length(generator.operators, sector, space.block)
     draw = np.uint64(counters[_DRAWS])
     channel = _choose(
-        generator, space, sector, length,
+        generator, generator.channels, space, sector, length,
         uniform(key, trajectory, np.uint64(JUMPS), draw),
         uniform(key, trajectory, np.uint64(JUMPS), draw + np.uint64(1)),
     )  # fmt: skip

@@ -68,6 +68,7 @@ def evolve(
     count_from: float, budget: int
 ) -> int:  # fmt: skip
     """As `trajsim.samplers.jump_kernel.advance`, by the kernel that the memory in `space` is for."""
+    generator, space = borrowed(generator), borrowed(space)
     if space.vectors.shape[0] == ROWS:
         return advance_frugally(
             generator, space, clock, counters, jumps, key, trajectory, tolerance, until, count_from, budget
