@@ -42,7 +42,7 @@ __all__ = [
     "slowest_modes",
 ]
 
-_DENSE = 1000  # unknowns whose eigenvalues are all computed
+_DENSE = 300  # unknowns whose eigenvalues are all computed
 _LARGEST_LU = 1e13
 _TOLERANCE = 1e-10
 
@@ -180,7 +180,7 @@ def _modes(
 ) -> tuple[NDArray[np.complex128], NDArray[np.float64]]:
     """(eigenvalues, residuals) of one sector, at least `count` if there are as many; conjugates stay together."""
     matrix = L.matrix
-    if L.size <= _DENSE:
+    if L.size <= max(_DENSE, 10 * count):  # so many modes are found at once
         values, vectors = np.linalg.eig(matrix.toarray())
         order = np.argsort(key(values), kind="stable")
         order = order[: _with_ties(key(values)[order], count)]
