@@ -4,7 +4,9 @@
 
 For each size the same campaign runs on one rank and on two, each rank's time measured inside the run (provenance
 of the store: time in trajectories, time in all), start-up and compilation apart. Runs alternate, the best of the
-repeats counts.
+repeats counts. overhead: share of a rank alone that is not spent in trajectories (store, bookkeeping). What two ranks
+fall short of 2 is twofold: slower, by how much the same trajectories take longer beside another rank (shared cache and
+memory, the machine's affair), and idle, the share of the two ranks that is not spent in trajectories (ours).
 """
 
 from __future__ import annotations
@@ -48,8 +50,9 @@ magnetisation = ["x", "y", "z"]
 correlation = ["xx", "yy", "zz"]
 """
 
-# sites -> duration, trajectories, block: some ten to thirty seconds of work on one rank, in blocks of about a second
-WORK = {10: (16.0, 8192, 256), 12: (16.0, 2048, 64), 14: (8.0, 1024, 32), 16: (8.0, 192, 4), 18: (2.0, 64, 2)}
+# sites -> duration, trajectories, block: about half a minute of work on one rank, in blocks of half a second, so that
+# the last block, which one rank draws alone, weighs little
+WORK = {10: (16.0, 16384, 256), 12: (16.0, 4096, 64), 14: (8.0, 1536, 32), 16: (8.0, 256, 4), 18: (2.0, 64, 2)}
 
 
 def launcher() -> list[str]:
@@ -87,19 +90,18 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         campaign, store = Path(folder) / "campaign.toml", Path(folder) / "store.zarr"
-        print(f"{'N':>3} {'1 rank s':>9} {'2 ranks s':>9} {'ratio':>6} {'overhead':>9}")
+        print(f"{'N':>3} {'1 rank s':>9} {'2 ranks s':>9} {'ratio':>6} {'overhead':>9} {'slower':>7} {'idle':>6}")
         for sites in options.sites:
             duration, trajectories, block = WORK[sites]
             campaign.write_text(CAMPAIGN.format(sites=sites, duration=duration, trajectories=trajectories, block=block))
             run(campaign, store, 1)  # compile, warm caches
-            ones, twos, shares = [], [], []
+            ones, twos = [], []
             for _ in range(options.repeats):
-                wall, busy, _ = run(campaign, store, 1)
-                ones.append(wall)
-                shares.append(1 - busy / wall)
-                twos.append(run(campaign, store, 2)[0])
-            ratio = min(ones) / min(twos)
-            print(f"{sites:3d} {min(ones):9.2f} {min(twos):9.2f} {ratio:6.2f} {min(shares):8.1%}")
+                ones.append(run(campaign, store, 1)[:2])
+                twos.append(run(campaign, store, 2)[:2])
+            (one, alone), (two, both) = min(ones), min(twos)
+            shares = f"{1 - alone / one:8.1%} {both / alone - 1:7.1%} {1 - both / (2 * two):6.1%}"
+            print(f"{sites:3d} {one:9.2f} {two:9.2f} {one / two:6.2f} {shares}", flush=True)
         duration, trajectories, block = WORK[12]
         peaks = []
         for factor in (1, 4):

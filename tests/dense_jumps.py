@@ -35,6 +35,10 @@ class DenseJumps:
     def to_spec(self) -> dict[str, Any]:
         return {"method": self.method}
 
+    def check(self, model: SpinModel, initial: Any = None) -> None:
+        if initial is not None:
+            initial.check(model)
+
     def compile(
         self,
         model: SpinModel,

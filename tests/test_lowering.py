@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trajsim.catalog import dissipative_xyz
+from trajsim.catalog import dissipative_heisenberg, dissipative_xyz, driven_ising, driven_xy, gain_loss_chain
 from trajsim.errors import InputError, UnsupportedError
 from trajsim.lattice import Lattice
 from trajsim.model import SpinModel
-from trajsim.operators import spin
+from trajsim.operators import Site, spin
 from trajsim.terms import Jump, Term, collective_jump, local_jump, pair_jump, power_law
 
 SITES = (spin(0.5), spin(1), spin(0.5), spin(1.5))
@@ -248,3 +248,46 @@ def test_large_models_lower_at_once() -> None:
     ]
     assert len({model.hash for model in models}) == 3
     assert time.process_time() - start < 2.0  # 0.1 s where it was written: nothing of size 2^N may creep in
+
+
+RING = Lattice.chain(9)
+RECORDED = {
+    "8584ae0b942256b3": lambda: dissipative_xyz(
+        Lattice.chain(5), 2.0, 0.3, 1.0, 0.7, collective_decay=0.4, dephasing=0.2
+    ),
+    "da8d87024ea03118": lambda: dissipative_xyz(Lattice.square(3, 4), 0.9, 1.1, 1.0),
+    "104f4516dd84f455": lambda: dissipative_xyz(Lattice.complete(12), 0.6, 1.7, 1.0, collective_decay=0.5),
+    "828da9fa61164340": lambda: gain_loss_chain(3, 1.5, 0.8, 0.4, 0.1, 0.2),
+    "c04f5746520c01a6": lambda: gain_loss_chain(2, 15.5, 1.0, 0.5, 0.1, 0.2),  # the largest matrices
+    "571ed1ee08a141f1": lambda: driven_xy(Lattice.triangular(3, 4), 1.0, 0.5, 2.0),
+    "716c2c7953ebefea": lambda: driven_ising(Lattice.complete(7), 1.0, 0.5, 2.0),
+    "3242d4fa1e83db99": lambda: dissipative_heisenberg(Lattice.chain(4), 0.4),
+    "66c356c40b5a9703": lambda: SpinModel.on(
+        RING, power_law(RING, (1.0, 0.5, 0.2), 3), [local_jump("S-", i, 1.0) for i in range(9)]
+    ),
+    "41584c52c96b6db1": lambda: SpinModel.on(
+        1,
+        [Term.product(["Sx"], [0], 0.7), Term.product(["Sz Sz"], [0], 0.01)],
+        [local_jump("S-", 0, 0.02)],
+        spin=50.0,
+    ),
+    "6ab9a342883d560f": lambda: SpinModel(
+        (spin(0.5), Site(4, {"n": np.diag(np.arange(4.0))}), spin(1)),
+        (Term.product(["Sz", "n"], [0, 1], 0.3),),
+        (collective_jump("I", [1, 2, 1j], 0.2),),
+    ),
+}
+
+
+@pytest.mark.parametrize("beginning", RECORDED)
+def test_hashes_are_those_of_existing_stores(beginning: str) -> None:
+    """A store can be resumed and its random streams repeated only while the hash of its model stays what it was."""
+    assert RECORDED[beginning]().hash.startswith(beginning)
+
+
+def test_chains_of_large_spins_lower_at_once() -> None:
+    start = time.process_time()
+    models = [gain_loss_chain(50, S, 1.0, 0.5, 0.1, 0.2) for S in (25.5, 1600.0)]
+    assert len({model.hash for model in models}) == 2
+    assert all(model.conserves_sz for model in models)
+    assert time.process_time() - start < 2.0  # 0.2 s where it was written: no matrix of 3201 rows may creep in

@@ -89,3 +89,15 @@ def test_spin_and_dimension_must_agree() -> None:
 def test_time_dependence_is_refused_by_name() -> None:
     with pytest.raises(UnsupportedError, match=r"`S` must be a number.*time-dependent"):
         spin_matrices(lambda t: t)  # type: ignore[arg-type]
+
+
+def test_matrices_of_a_large_spin_are_made_when_asked_for() -> None:
+    site = spin(20_000)
+    assert list(site.operators) == ["I", "Sx", "Sy", "Sz", "S+", "S-"]
+    assert "Sq" not in site.operators
+    with pytest.raises(UnsupportedError, match="at most 4096 rows as a matrix, but spin 20000 has 40001"):
+        site.operator("Sz")
+    with pytest.raises(InputError, match="`operator` must be one of"):
+        site.operator("Sq")
+    assert pickle.loads(pickle.dumps(site)) is site
+    assert spin(1).operators["Sx"] is spin(1).operators["Sx"]

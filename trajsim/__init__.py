@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 _HOME = {
+    "DickeJump": "samplers.dicke_jump",
     "Lattice": "lattice",
     "Lindblad": "references.lindblad",
     "SpinModel": "model",
@@ -37,6 +38,7 @@ _MODULES = (
 )
 
 __all__ = [  # noqa: RUF022 - classes and functions first, then modules
+    "DickeJump",
     "Lattice",
     "Lindblad",
     "QuantumJump",
@@ -68,6 +70,7 @@ if TYPE_CHECKING:
     from trajsim.model import SpinModel
     from trajsim.references.lindblad import Lindblad
     from trajsim.references.solve import solve
+    from trajsim.samplers.dicke_jump import DickeJump
     from trajsim.samplers.quantum_jump import QuantumJump
     from trajsim.two_time import two_time_correlation
 

@@ -13,8 +13,9 @@ from collections.abc import Callable
 
 import numpy as np
 
+from trajsim.all_pairs import LARGEST_LIST
 from trajsim.checks import describe, integer, number, rate
-from trajsim.errors import InputError
+from trajsim.errors import InputError, UnsupportedError
 from trajsim.lattice import Lattice
 from trajsim.model import SpinModel
 from trajsim.operators import read_only, spin
@@ -197,6 +198,10 @@ def dissipative_heisenberg(lattice: Lattice, lam: float, gamma: float = 1.0) -> 
     states["triplet"] = (states["ud"] + states["du"]) / math.sqrt(2)
     channels = [(target, "singlet", gamma) for target in ("uu", "dd", "triplet")]
     channels += [(target, source, gamma * lam) for source in ("uu", "dd") for target in ("ud", "du")]
+    if lattice.n_bonds > LARGEST_LIST:
+        raise UnsupportedError(
+            f"`lattice` must have at most {LARGEST_LIST} bonds for a jump on each, but it has {lattice.n_bonds}"
+        )
     jumps: list[Jump] = []
     for target, source, strength in channels:
         matrix = read_only("jump", np.outer(states[target], states[source]))

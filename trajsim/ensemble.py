@@ -245,6 +245,7 @@ def sample(
             raise InputError(f"`{key}` must be a positive integer, but {value!r} was given")
     root = streams.draw_seed() if seed is None else streams.check_seed(seed)
     check_supported(sampler, observables)
+    sampler.check(model, initial)
     check_size(observables, model, len(grid.sample_times), block)
     compiled = sampler.compile(model, initial, grid, observables)
     blocks: list[tuple[int, BlockData]] = []

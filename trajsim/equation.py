@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from trajsim.all_pairs import AllPairs, count_pairs
 from trajsim.operators import ComplexMatrix
 from trajsim.terms import Term
 
@@ -41,12 +43,20 @@ class _Printer:
     def __init__(self, model: SpinModel) -> None:
         self.model = model
         self.matrices: dict[bytes, tuple[str, ComplexMatrix]] = {}
-        n = model.n_sites
-        bonds = [] if model.lattice is None else np.asarray(model.lattice.bonds).tolist()
-        self.ranges = {
-            "i": Counter((i,) for i in range(n)),
-            "⟨ij⟩": Counter(tuple(sorted(bond)) for bond in bonds),
-            "i<j": Counter((i, j) for i in range(n) for j in range(i + 1, n)),
+
+    @cached_property
+    def ranges(self) -> dict[str, tuple[int, Callable[[], Counter[tuple[int, ...]]]]]:
+        """What letters can run over: name, number of places, and the places; made when as many are to be named."""
+        n, lattice = self.model.n_sites, self.model.lattice
+
+        def bonds() -> Counter[tuple[int, ...]]:
+            listed = [] if lattice is None else np.asarray(lattice.bonds).tolist()
+            return Counter(tuple(sorted(bond)) for bond in listed)
+
+        return {
+            "i": (n, lambda: Counter((i,) for i in range(n))),
+            "⟨ij⟩": (0 if lattice is None else lattice.n_bonds, bonds),
+            "i<j": (count_pairs(n), lambda: Counter((i, j) for i in range(n) for j in range(i + 1, n))),
         }
 
     def operator(self, term: Term) -> str:
@@ -61,20 +71,28 @@ class _Printer:
     def places(self, sites: Sequence[tuple[int, ...]]) -> str:
         """What the letters run over: 'i', '⟨ij⟩', 'i<j', or a list."""
         found = Counter(tuple(sorted(place)) for place in sites)
-        for name, everywhere in self.ranges.items():
-            if found == everywhere:
+        for name, (count, everywhere) in self.ranges.items():
+            if len(sites) == count and found == everywhere():
                 return name
         listed = [str(place[0]) if len(place) == 1 else str(place) for place in sites[:_SHOWN]]
         if len(sites) > _SHOWN:
             listed.append(f"... {len(sites)} in all")
         return f"{','.join(_LETTERS[: len(sites[0])])} ∈ {', '.join(listed)}"
 
-    def sum(self, terms: Iterable[Term]) -> str:
+    def sum(self, terms: Iterable[Term | AllPairs]) -> str:
         """A sum of terms; those over the same places share a Σ."""
         gathered: dict[str, list[Term]] = {}
+        everyone: dict[str, complex] = {}
         for term in terms:
-            gathered.setdefault(self.operator(term), []).append(term)
+            if isinstance(term, AllPairs):
+                operator = self.operator(term.term)
+                everyone[operator] = everyone.get(operator, 0.0) + term.term.coefficient
+            else:
+                gathered.setdefault(self.operator(term), []).append(term)
+        complete = self.model.lattice is not None and self.model.lattice.kind == "complete"
         sums: dict[str, list[str]] = {}
+        if everyone:
+            sums["⟨ij⟩" if complete else "i<j"] = [_times(value, operator) for operator, value in everyone.items()]
         for operator, equal in gathered.items():
             values = [term.coefficient for term in equal]
             if len(set(values)) <= _SPLIT:  # few values: a sum for each

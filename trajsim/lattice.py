@@ -36,6 +36,8 @@ FORWARD: dict[str, tuple[tuple[int, ...], ...]] = {
     "cubic": ((1, 0, 0), (0, 1, 0), (0, 0, 1)),
 }
 
+LARGEST_LIST = 5_000_000  # bonds of a complete graph that are ever listed: 80 MB
+
 T = TypeVar("T", bound=np.generic)
 
 
@@ -188,10 +190,18 @@ class Lattice:
 
     @cached_property
     def bonds(self) -> Integers:
-        """Every nearest-neighbour bond once, i -> j, (n_bonds, 2)."""
+        """Every nearest-neighbour bond once, i -> j, (n_bonds, 2).
+
+        UnsupportedError for complete graphs of more than 5 million bonds.
+        """
         if self.edges is not None:
             return _fixed(np.array(self.edges, dtype=np.int64).reshape(-1, 2))
         if self.box is None:
+            if self.n_bonds > LARGEST_LIST:
+                raise UnsupportedError(
+                    f"`lattice` must have at most {LARGEST_LIST} bonds to list them, but it is complete and has "
+                    f"{self.n_bonds}"
+                )
             return _fixed(np.stack(np.triu_indices(self.n_sites, 1), axis=1).astype(np.int64))
         forward = np.array(FORWARD[self.kind], dtype=np.int64)
         targets = self.box.index(self.box.points()[:, None, :] + forward)
@@ -201,6 +211,8 @@ class Lattice:
     @property
     def n_bonds(self) -> int:
         """Number of bonds."""
+        if self.kind == "complete":
+            return self.n_sites * (self.n_sites - 1) // 2
         return len(self.bonds)
 
     @cached_property
@@ -276,6 +288,8 @@ class Lattice:
     @property
     def displacements(self) -> Integers:
         """Distinct displacements i -> j, (n_disp, dim): zero, then by length, positive before negative."""
+        if self.kind == "complete":
+            return _fixed(np.array([[0], [1]], dtype=np.int64))
         return self._differences[0]
 
     @property
@@ -286,6 +300,8 @@ class Lattice:
     @cached_property
     def displacement_counts(self) -> Integers:
         """Number of ordered pairs (i, j), i = j included, of each displacement, (n_disp,)."""
+        if self.kind == "complete":  # without the (N, N) table
+            return _fixed(np.array([self.n_sites, 2 * self.n_bonds], dtype=np.int64))
         return _fixed(np.bincount(self.displacement_index.ravel()).astype(np.int64))
 
     @property

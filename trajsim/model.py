@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trajsim import symmetries
+from trajsim.all_pairs import AllPairs
 from trajsim.checks import integer
 from trajsim.decay_modes import DecayModes, modes_of
 from trajsim.errors import InputError
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from trajsim.lattice import Lattice
 
 __all__ = [
+    "AllPairs",
     "DecayModes",
     "Jump",
     "LocalOperator",
@@ -52,13 +54,13 @@ class SpinModel:
     """An open quantum system of localised spins; immutable, equal to another one when their `hash` agrees.
 
     sites: one `Site` each (see `SpinModel.on` for the short way). hamiltonian: terms whose sum is Hermitian,
-    in inverse time. jumps: each with its rate in inverse time. lattice: its geometry, if it has one. name,
-    parameters: where it came from, for the reader; they do not enter the hash. Raises InputError: sites out
-    of range, matrices of the wrong size, a sum that is not Hermitian.
+    in inverse time, an `AllPairs` for the same term on all pairs. jumps: each with its rate in inverse time.
+    lattice: its geometry, if it has one. name, parameters: where it came from, for the reader; they do not
+    enter the hash. Raises InputError: sites out of range, matrices of the wrong size, a sum that is not Hermitian.
     """
 
     sites: tuple[Site, ...]
-    hamiltonian: tuple[Term, ...] = ()
+    hamiltonian: tuple[Term | AllPairs, ...] = ()
     jumps: tuple[Jump, ...] = ()
     lattice: Lattice | None = None
     name: str = "model"
@@ -66,11 +68,14 @@ class SpinModel:
 
     def __post_init__(self) -> None:
         """Check and freeze; lowering is part of the check."""
-        for key, kind in (("sites", Site), ("hamiltonian", Term), ("jumps", Jump)):
+        kinds: dict[str, tuple[type, ...]] = {"sites": (Site,), "hamiltonian": (Term, AllPairs), "jumps": (Jump,)}
+        for key, allowed in kinds.items():
             values = tuple(getattr(self, key))
-            wrong = [value for value in values if not isinstance(value, kind)]
+            wrong = [value for value in values if not isinstance(value, allowed)]
             if wrong:
-                raise InputError(f"`{key}` must hold {kind.__name__} objects, but {type(wrong[0]).__name__} was given")
+                raise InputError(
+                    f"`{key}` must hold {allowed[0].__name__} objects, but {type(wrong[0]).__name__} was given"
+                )
             object.__setattr__(self, key, values)
         if not self.sites:
             raise InputError("`sites` must be at least one site, but none was given")
@@ -84,7 +89,7 @@ class SpinModel:
     def on(
         cls,
         lattice: Lattice | int,
-        hamiltonian: Iterable[Term] = (),
+        hamiltonian: Iterable[Term | AllPairs] = (),
         jumps: Iterable[Jump] = (),
         *,
         spin: float | Sequence[float] | NDArray[np.float64] | Site = 0.5,
@@ -157,7 +162,7 @@ class SpinModel:
         fields = (self.sites, self.hamiltonian, self.jumps, self.lattice, self.name, dict(self.parameters))
         return SpinModel, fields
 
-    def operator(self, terms: Iterable[Term]) -> tuple[LocalOperator, ...]:
+    def operator(self, terms: Iterable[Term | AllPairs]) -> tuple[LocalOperator, ...]:
         """A sum of terms as merged local operators, for observables. Raises InputError."""
         return lower_operator(self.sites, tuple(terms))
 

@@ -19,6 +19,7 @@ Or written by hand, in spin operators (S = sigma / 2 for spin 1/2), coefficients
         { operators = ["Sz"], on = "sites", coefficient = 0.3 },
         { operators = ["Sx", "Sz"], sites = [0, 3], coefficient = 1.0 },
         { operators = ["Sz", "Sz"], on = "pairs", coefficient = 1.0, alpha = 3.0 },
+        { operators = ["Sx", "Sx"], on = "sites", collective = true, coefficient = 0.1 },
         { matrix = [[0.0, "1-2j"], ["1+2j", 0.0]], sites = [2] },
     ]
     jumps = [
@@ -40,7 +41,8 @@ Or written by hand, in spin operators (S = sigma / 2 for spin 1/2), coefficients
 - alpha, with on = "pairs": the coefficient is divided by the distance to this power.
 - rate: a number >= 0, or a list with one for each place. label: the family the jump is counted in (default:
   the operators).
-- collective: one jump, the sum over all places with `weights` (default 1 each), instead of one jump a
+- collective, of a term: coefficient times the product of two sums over all sites, (sum_i A_i)(sum_j B_j).
+- collective, of a jump: one jump, the sum over all places with `weights` (default 1 each), instead of one jump a
   place.
 - rates, instead of rate: correlated decay with a matrix Gamma of rates between the places, one site each;
   Hermitian, positive semidefinite, elements as in matrix. Or a function of the distance r on the lattice:
@@ -66,6 +68,7 @@ from trajsim.term_spec import Geometry, jumps_of, terms_of
 from trajsim.terms import Term
 
 if TYPE_CHECKING:
+    from trajsim.all_pairs import AllPairs
     from trajsim.model import SpinModel
 
 __all__ = ["parse_model", "parse_terms"]
@@ -86,7 +89,7 @@ def parse_model(spec: Mapping[str, Any], where: str = "model") -> SpinModel:
     return _by_hand(spec, where)
 
 
-def parse_terms(spec: Any, model: SpinModel, where: str = "terms") -> tuple[Term, ...]:
+def parse_terms(spec: Any, model: SpinModel, where: str = "terms") -> tuple[Term | AllPairs, ...]:
     """A list of term tables as terms on the sites of a model, for observables. Raises InputError."""
     return terms_of(spec, Geometry(model.n_sites, model.lattice), where)
 

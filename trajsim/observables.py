@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from trajsim.all_pairs import AllPairs
 from trajsim.errors import InputError, UnsupportedError
 from trajsim.layout import Field, Layout
+from trajsim.local_operators import LocalPolynomial, PairOperator
 from trajsim.terms import Term
 
 if TYPE_CHECKING:
@@ -261,7 +263,7 @@ class Operator(Observable):
     """
 
     label: str
-    terms: tuple[Term, ...]
+    terms: tuple[Term | AllPairs, ...]
 
     def __post_init__(self) -> None:
         label = self.label
@@ -275,7 +277,7 @@ class Operator(Observable):
                 f"the name of a recorded operator must be a word that is not taken, but {label!r} was given"
             )
         terms = tuple(self.terms) if isinstance(self.terms, Iterable) else (self.terms,)
-        if not all(isinstance(term, Term) for term in terms):
+        if not all(isinstance(term, Term | AllPairs) for term in terms):
             raise InputError(f"`{label}` must be a sequence of Terms, but {self.terms!r} was given")
         object.__setattr__(self, "terms", terms)
 
@@ -287,20 +289,25 @@ class Operator(Observable):
     def field(self, model: SpinModel) -> Field:
         """See `Observable.field`."""
         for local in model.operator(self.terms):
-            scale = np.abs(local.matrix).max()
-            if not np.allclose(local.matrix, local.matrix.conj().T, rtol=0.0, atol=1e-12 * scale):
+            values = local.values
+            one = local.pair if isinstance(local, PairOperator) else local
+            adjoint = values.conj() if isinstance(one, LocalPolynomial) else values.conj().T
+            if not np.allclose(values, adjoint, rtol=0.0, atol=1e-12 * np.abs(values).max()):
                 raise InputError(
-                    f"`{self.label}` must be Hermitian, but its part on sites {list(local.sites)} is not; record "
+                    f"`{self.label}` must be Hermitian, but its part on sites {list(one.sites)} is not; record "
                     "the Hermitian and the anti-Hermitian part as two operators"
                 )
         return Field(self.label, (), {}, "1", f"expectation value of {self.label}")
 
     def to_spec(self) -> Any:
         """See `Observable.to_spec`."""
-        return [
-            {"sites": list(term.sites), **_content(term), "coefficient": _parts(term.coefficient)}
-            for term in self.terms
-        ]
+        return [_term(term) for term in self.terms]
+
+
+def _term(term: Term | AllPairs) -> dict[str, Any]:
+    if isinstance(term, AllPairs):
+        return {"on": "pairs", **_content(term.term), "coefficient": _parts(term.term.coefficient)}
+    return {"sites": list(term.sites), **_content(term), "coefficient": _parts(term.coefficient)}
 
 
 def _content(term: Term) -> dict[str, Any]:

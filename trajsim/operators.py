@@ -6,7 +6,7 @@ S = 1/2 digit 1 is "up". All named operators are spin operators, never Pauli mat
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from types import MappingProxyType
@@ -16,11 +16,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from trajsim.checks import integer, number
-from trajsim.errors import InputError
+from trajsim.errors import InputError, UnsupportedError
 
-__all__ = ["ComplexMatrix", "Site", "read_only", "spin", "spin_matrices"]
+__all__ = ["ComplexMatrix", "Site", "SpinOperators", "read_only", "spin", "spin_matrices"]
 
 ComplexMatrix = NDArray[np.complex128]
+
+LARGEST_MATRIX = 4096  # rows of a one-site matrix: 256 MiB
 
 
 def read_only(key: str, values: ArrayLike) -> ComplexMatrix:
@@ -44,21 +46,50 @@ def read_only(key: str, values: ArrayLike) -> ComplexMatrix:
     return matrix
 
 
-@lru_cache
-def _spin_matrices(dimension: int) -> Mapping[str, ComplexMatrix]:
-    spin_number = (dimension - 1) / 2
-    m = np.arange(dimension) - spin_number
-    raising = np.diag(np.sqrt(spin_number * (spin_number + 1) - m[:-1] * (m[:-1] + 1)), -1).astype(complex)
-    lowering = raising.conj().T
-    matrices = {
-        "Sx": (raising + lowering) / 2,
-        "Sy": (raising - lowering) / 2j,
-        "Sz": np.diag(m).astype(complex),
-        "S+": raising,
-        "S-": lowering,
-        "I": np.eye(dimension, dtype=complex),
-    }
-    return MappingProxyType({name: read_only(name, matrix) for name, matrix in matrices.items()})
+class SpinOperators(Mapping[str, ComplexMatrix]):
+    """The named operators of a spin; a matrix is made when it is asked for, so that S = 1600 costs nothing until then.
+
+    Raises UnsupportedError for a matrix of more than 4096 rows.
+    """
+
+    names = ("I", "Sx", "Sy", "Sz", "S+", "S-")
+
+    def __init__(self, dimension: int) -> None:
+        self.dimension = dimension
+        self._made: dict[str, ComplexMatrix] = {}
+
+    def __getitem__(self, name: str) -> ComplexMatrix:
+        if name not in self.names:
+            raise KeyError(name)
+        if name not in self._made:
+            self._made[name] = read_only(name, self._matrix(name))
+        return self._made[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.names)
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def _matrix(self, name: str) -> ComplexMatrix:
+        d = self.dimension
+        if d > LARGEST_MATRIX:
+            raise UnsupportedError(
+                f"`{name}` must have at most {LARGEST_MATRIX} rows as a matrix, but spin {(d - 1) / 2:g} has {d}"
+            )
+        spin_number = (d - 1) / 2
+        m = np.arange(d) - spin_number
+        if name == "I":
+            return np.eye(d, dtype=complex)
+        if name == "Sz":
+            return np.diag(m).astype(complex)
+        raising = np.diag(np.sqrt(spin_number * (spin_number + 1) - m[:-1] * (m[:-1] + 1)), -1).astype(complex)
+        lowering = raising.conj().T
+        if name == "Sx":
+            return np.asarray((raising + lowering) / 2)
+        if name == "Sy":
+            return np.asarray((raising - lowering) / 2j)
+        return raising if name == "S+" else lowering
 
 
 def _dimension(S: float, key: str) -> int:
@@ -74,7 +105,8 @@ def spin_matrices(S: float) -> dict[str, ComplexMatrix]:
     Keys "Sx", "Sy", "Sz", "S+", "S-", "I"; read-only complex matrices (2S+1, 2S+1), rows and columns in
     ascending m. Raises InputError unless S is a positive multiple of 1/2.
     """
-    return dict(_spin_matrices(_dimension(S, "S")))
+    operators = _spin(_dimension(S, "S")).operators
+    return {name: operators[name] for name in ("Sx", "Sy", "Sz", "S+", "S-", "I")}
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,6 +126,8 @@ class Site:
         d = integer("dimension", self.dimension, least=2)
         if self.spin is not None and 2 * number("spin", self.spin) + 1 != d:
             raise InputError(f"`dimension` must be 2 S + 1 for spin {self.spin}, but {d} was given")
+        if self.is_spin:
+            return
         operators: dict[str, NDArray[Any]] = {"I": read_only("I", np.eye(d))}
         for name, values in self.operators.items():
             if not isinstance(name, str) or not name or name.split() != [name]:
@@ -103,19 +137,29 @@ class Site:
                 raise InputError(f"`{name}` must be a {d} x {d} matrix, but its shape is {operators[name].shape}")
         object.__setattr__(self, "operators", MappingProxyType(operators))
 
+    @property
+    def is_spin(self) -> bool:
+        """Whether it is a spin with the operators of a spin and no others, as `spin` makes it."""
+        return isinstance(self.operators, SpinOperators) and self.operators.dimension == self.dimension
+
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle by content (a mapping proxy cannot be pickled)."""
-        if self.spin is not None and set(self.operators) == set(_spin_matrices(self.dimension)):
+        if self.is_spin:
             return spin, (self.spin,)
         return Site, (self.dimension, dict(self.operators), self.spin)
 
-    def operator(self, name: str) -> ComplexMatrix:
-        """The matrix of a name, or of a product of names: "Sz Sz" is Sz times Sz. Raises InputError."""
+    def factors(self, name: str) -> list[str]:
+        """The names in a product of names, in order. Raises InputError."""
         factors = name.split()
         unknown = [factor for factor in factors if factor not in self.operators]
         if unknown or not factors:
             known = ", ".join(f'"{key}"' for key in self.operators)
             raise InputError(f"`operator` must be one of {known}, or a product of them, but {name!r} was given")
+        return factors
+
+    def operator(self, name: str) -> ComplexMatrix:
+        """The matrix of a name, or of a product of names: "Sz Sz" is Sz times Sz. Raises InputError."""
+        factors = self.factors(name)
         matrix = self.operators[factors[0]]
         for factor in factors[1:]:
             matrix = matrix @ self.operators[factor]
@@ -124,7 +168,7 @@ class Site:
 
 @lru_cache
 def _spin(dimension: int) -> Site:
-    return Site(dimension, _spin_matrices(dimension), (dimension - 1) / 2)
+    return Site(dimension, SpinOperators(dimension), (dimension - 1) / 2)
 
 
 def spin(S: float, key: str = "S") -> Site:

@@ -16,8 +16,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from trajsim import polynomials
 from trajsim.decomposition import Parts, Splits, irreducible_parts
+from trajsim.local_operators import PairOperator
 from trajsim.operators import ComplexMatrix
+from trajsim.uniform import exchanged, is_uniform
 
 if TYPE_CHECKING:
     from trajsim.lattice import Lattice
@@ -42,13 +45,19 @@ class Verdict:
 
 
 def _parts(lowered: Lowered) -> tuple[Parts, list[Parts]]:
-    """Irreducible parts of H and of every jump."""
+    """Irreducible parts of H, but for what acts on every pair of a large model, and of every jump."""
     splits: Splits = {}
 
     def parts(operators: Sequence[LocalOperator]) -> Parts:
-        return irreducible_parts(((op.sites, op.matrix) for op in operators), lowered.dimensions, splits)
+        return irreducible_parts(((op.sites, op.values) for op in operators), lowered.dimensions, splits)
 
-    return parts(lowered.hamiltonian), [parts(jump.terms) for jump in lowered.jumps]
+    listed = [operator for operator in lowered.hamiltonian if not isinstance(operator, PairOperator)]
+    return parts(listed), [parts(jump.terms) for jump in lowered.jumps]
+
+
+def _on_every_pair(lowered: Lowered) -> ComplexMatrix | None:
+    """What acts on every pair of a large model, on sites (0, 1); irreducible as it stands."""
+    return next((operator.values for operator in lowered.hamiltonian if isinstance(operator, PairOperator)), None)
 
 
 def _where(sites: Iterable[int]) -> str:
@@ -62,6 +71,9 @@ def _where(sites: Iterable[int]) -> str:
 
 def _changes(matrix: ComplexMatrix, dimensions: Sequence[int], modulus: int | None) -> set[int]:
     """By how much an operator changes the sum of the digits, every nonzero element counted."""
+    if not polynomials.fits(dimensions):
+        found = polynomials.changes(matrix)
+        return found if modulus is None else {change % modulus for change in found}
     charge = np.zeros(1, dtype=np.int64)
     for d in dimensions:  # little-endian: every further site is a higher digit
         charge = (np.arange(d)[:, None] + charge[None, :]).ravel()
@@ -85,12 +97,14 @@ def conserves(lowered: Lowered, spins: Sequence[float | None], modulus: int | No
         return _changes(matrix, [lowered.dimensions[site] for site in sites], modulus)
 
     hamiltonian, jumps = _parts(lowered)
-    for sites, matrix in sorted(hamiltonian.items(), key=_by_size):
+    terms = [(_where(sites), sites, matrix) for sites, matrix in sorted(hamiltonian.items(), key=_by_size)]
+    pair = _on_every_pair(lowered)
+    for where, sites, matrix in terms if pair is None else [*terms, ("on every pair", (0, 1), pair)]:
         found = changes(sites, matrix) - {0}
         if found:
             amounts = ", ".join(f"{amount:+d}" for amount in sorted(found))
             how = f"changes it by {amounts}" if modulus is None else "flips it"
-            return Verdict(False, f"H does not conserve {name}: its term {_where(sites)} {how}")
+            return Verdict(False, f"H does not conserve {name}: its term {where} {how}")
     for jump, parts in zip(lowered.jumps, jumps, strict=True):
         found = set().union(*(changes(sites, matrix) for sites, matrix in parts.items()))
         if len(found) > 1:
@@ -118,6 +132,9 @@ def _moved(parts: Parts, image: Sequence[int], dimensions: tuple[int, ...]) -> P
         order = sorted(range(len(new)), key=new.__getitem__)
         if order != list(range(len(new))):
             k = len(new)
+            if not polynomials.fits([dimensions[site] for site in sites]):
+                moved[tuple(sorted(new))] = matrix.transpose(order)
+                continue
             shape = [dimensions[site] for site in reversed(sites)]
             axes = [k - 1 - position for position in reversed(order)]
             tensor = matrix.reshape(shape + shape).transpose(*axes, *(k + axis for axis in axes))
@@ -154,6 +171,10 @@ class _Permuted:
     def __init__(self, lowered: Lowered) -> None:
         self.dimensions = lowered.dimensions
         self.hamiltonian, self.jumps = _parts(lowered)
+        pair = _on_every_pair(lowered)
+        self.directed = pair is not None and not np.allclose(
+            pair, exchanged(pair, lowered.dimensions[0]), rtol=0.0, atol=_EQUAL * float(np.abs(pair).max())
+        )
         self.labels = [jump.label for jump in lowered.jumps]
         self.size = max((float(np.abs(m).max()) for jump in self.jumps for m in jump.values()), default=1.0)
         self.prints = Counter(_fingerprint(jump, self.size) for jump in self.jumps)
@@ -163,6 +184,8 @@ class _Permuted:
         for site, other in enumerate(image):
             if self.dimensions[site] != self.dimensions[other]:
                 return f"sites {site} and {other} have different dimensions"
+        if self.directed:
+            return "the term of H on every pair is not symmetric"
         sites = _differs(self.hamiltonian, _moved(self.hamiltonian, image, self.dimensions))
         if sites is not None:
             origin = sorted(int(np.argmax(np.asarray(image) == site)) for site in sites)
@@ -182,6 +205,8 @@ def translation_invariant(lowered: Lowered, lattice: Lattice | None) -> Verdict:
     """Whether H and the set of jumps are invariant under every translation of the lattice."""
     if lattice is None:
         return Verdict(False, "the model has no lattice")
+    if lattice.kind == "complete" and is_uniform(lowered):
+        return Verdict(True, f"H and the jumps are invariant under the {lattice.n_sites} translations of the lattice")
     translations: NDArray[np.int64] = np.asarray(lattice.translations)
     if len(translations) == 1:
         return Verdict(False, "the lattice has no translations: it is not periodic")
@@ -210,6 +235,8 @@ def translation_invariant(lowered: Lowered, lattice: Lattice | None) -> Verdict:
 def permutation_invariant(lowered: Lowered) -> Verdict:
     """Whether H and the set of jumps are invariant under every permutation of the sites."""
     n = len(lowered.dimensions)
+    if is_uniform(lowered):
+        return Verdict(True, "H and the jumps are invariant under every permutation of the sites")
     permuted = _Permuted(lowered)
     sites = list(range(n))
     # an exchange of neighbours and the cyclic shift generate all permutations

@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from trajsim.all_pairs import EXPLICIT_PAIRS, LARGEST_LIST, AllPairs, collective_product, count_pairs
 from trajsim.checks import describe, integer, number, rate
 from trajsim.decay_modes import FORMS, distance_rates
-from trajsim.errors import InputError
+from trajsim.errors import InputError, UnsupportedError
 from trajsim.lattice import Lattice
 from trajsim.operators import ComplexMatrix
 from trajsim.spec_values import complex_of, list_of, matrix_of, only_keys, table_of
@@ -21,7 +22,7 @@ __all__ = ["Geometry", "jumps_of", "terms_of"]
 Place = tuple[int, ...]
 
 _PLACES = ("operators", "matrix", "on", "sites")
-_TERM_KEYS = (*_PLACES, "coefficient", "alpha")
+_TERM_KEYS = (*_PLACES, "coefficient", "alpha", "collective")
 _JUMP_KEYS = (*_PLACES, "rate", "rates", "label", "collective", "weights")
 _RATES_KEYS = ("diagonal", "strength", *FORMS)
 
@@ -45,12 +46,29 @@ class Geometry:
         if on == "sites":
             return [(i,) for i in range(self.n_sites)]
         if on == "pairs":
-            return [(i, j) for i in range(self.n_sites) for j in range(i + 1, self.n_sites)]
+            return self._pairs(f"{where}.on")
         if on != "bonds":
             raise InputError(f"`{where}.on` must be sites, bonds or pairs, but {describe(on)} was given")
         if self.lattice is None:
             raise InputError(f"`{where}.on` must be sites or pairs in a model without lattice, but bonds was given")
+        if self.lattice.kind == "complete":
+            return self._pairs(f"{where}.on")
         return [(i, j) for i, j in np.asarray(self.lattice.bonds).tolist()]
+
+    def everyone(self, table: Mapping[str, Any]) -> bool:
+        """Whether the term is the same on all pairs of a model that has too many of them to be listed."""
+        complete = self.lattice is not None and self.lattice.kind == "complete"
+        everywhere = table.get("on") in (("pairs", "bonds") if complete else ("pairs",))
+        differ = isinstance(table.get("coefficient"), (list, tuple)) or ("alpha" in table and not complete)
+        return everywhere and not differ and count_pairs(self.n_sites) > EXPLICIT_PAIRS
+
+    def _pairs(self, where: str) -> list[Place]:
+        n = self.n_sites
+        if count_pairs(n) > LARGEST_LIST:
+            raise UnsupportedError(
+                f"`{where}` must mean at most {LARGEST_LIST} pairs to be listed, but {n} sites have {count_pairs(n)}"
+            )
+        return [(i, j) for i in range(n) for j in range(i + 1, n)]
 
     def _place(self, values: Any, where: str) -> Place:
         place = tuple(integer(where, value) for value in list_of(values, where))
@@ -95,13 +113,19 @@ def _operator(
     return names, None
 
 
-def terms_of(spec: Any, geometry: Geometry, where: str) -> tuple[Term, ...]:
+def terms_of(spec: Any, geometry: Geometry, where: str) -> tuple[Term | AllPairs, ...]:
     """A list of term tables. Raises InputError."""
-    terms = []
+    terms: list[Term | AllPairs] = []
     for k, value in enumerate(list_of(spec, where)):
         here = f"{where}[{k}]"
         table = table_of(value, here)
         only_keys(table, _TERM_KEYS, here)
+        if _is_collective(table, here):
+            terms += _collective(table, geometry, here)
+            continue
+        if geometry.everyone(table):
+            terms.append(_everyone(table, here))
+            continue
         places = geometry.places(table, here)
         names, matrix = _operator(table, places, here)
         key = f"{here}.coefficient"
@@ -114,6 +138,31 @@ def terms_of(spec: Any, geometry: Geometry, where: str) -> tuple[Term, ...]:
             coefficients = [c * r**-alpha for c, r in zip(coefficients, lengths, strict=True)]
         terms += [Term(place, matrix, c, names) for place, c in zip(places, coefficients, strict=True)]
     return tuple(terms)
+
+
+def _everyone(table: Mapping[str, Any], where: str) -> AllPairs:
+    """A term on all pairs of many sites; on a complete graph alpha changes nothing."""
+    names, matrix = _operator(table, [(0, 1)], where)
+    if "alpha" in table:
+        number(f"{where}.alpha", table["alpha"])
+    return AllPairs(Term((0, 1), matrix, complex_of(table.get("coefficient", 1.0), f"{where}.coefficient"), names))
+
+
+def _is_collective(table: Mapping[str, Any], where: str) -> bool:
+    collective = table.get("collective", False)
+    if not isinstance(collective, bool):
+        raise InputError(f"`{where}.collective` must be true or false, but {describe(collective)} was given")
+    return collective
+
+
+def _collective(table: Mapping[str, Any], geometry: Geometry, where: str) -> tuple[Term | AllPairs, ...]:
+    """A product of two sums over all sites."""
+    if table.get("on") != "sites" or "matrix" in table or "alpha" in table:
+        raise InputError(f'`{where}` must have two operators and on = "sites" where it is collective, but it has not')
+    names, _ = _operator(table, [(0, 1)], where)
+    return collective_product(
+        geometry.n_sites, names, complex_of(table.get("coefficient", 1.0), f"{where}.coefficient")
+    )
 
 
 def jumps_of(spec: Any, geometry: Geometry, where: str) -> tuple[Jump, ...]:
@@ -133,11 +182,8 @@ def jumps_of(spec: Any, geometry: Geometry, where: str) -> tuple[Jump, ...]:
         if "rates" in table:
             jumps += _correlated(table, places, names, matrix, geometry, label, here)
             continue
-        collective = table.get("collective", False)
-        if not isinstance(collective, bool):
-            raise InputError(f"`{here}.collective` must be true or false, but {describe(collective)} was given")
         key = f"{here}.rate"
-        if collective:
+        if _is_collective(table, here):
             weights = _for_each(table.get("weights", 1.0), len(places), f"{here}.weights")
             terms = [
                 Term(place, matrix, complex_of(weight, f"{here}.weights"), names)

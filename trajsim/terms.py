@@ -19,6 +19,7 @@ from trajsim.errors import InputError
 from trajsim.operators import read_only
 
 if TYPE_CHECKING:
+    from trajsim.all_pairs import AllPairs
     from trajsim.lattice import Lattice
 
 __all__ = [
@@ -185,24 +186,40 @@ def _bond_terms(i: int, j: int, J: Sequence[Sequence[float]]) -> list[Term]:
     return [Term((i, j), None, J[a][b], (_AXES[a], _AXES[b])) for a in range(3) for b in range(3) if J[a][b] != 0.0]
 
 
-def exchange(lattice: Lattice, J: ArrayLike) -> tuple[Term, ...]:
+def _all_pairs(J: Sequence[Sequence[float]]) -> tuple[AllPairs, ...]:
+    from trajsim.all_pairs import AllPairs
+
+    return tuple(AllPairs(term) for term in _bond_terms(0, 1, J))
+
+
+def _too_many_pairs(n_sites: int) -> bool:
+    from trajsim.all_pairs import EXPLICIT_PAIRS, count_pairs
+
+    return count_pairs(n_sites) > EXPLICIT_PAIRS
+
+
+def exchange(lattice: Lattice, J: ArrayLike) -> tuple[Term | AllPairs, ...]:
     r"""\sum_{bonds\ i \to j} \sum_{ab} J_{ab} S^a_i S^b_j, every bond once.
+
+    On a complete graph of more than 4096 bonds one `AllPairs` for each component, else one term for each bond.
 
     J: (Jx, Jy, Jz), or (3, 3) (its antisymmetric part is a Dzyaloshinskii-Moriya vector along i -> j), or
     (n_bonds, 3, 3) in the order of `lattice.bonds`. Raises InputError.
     """
     array = _exchange_matrix("J", J)
+    if array.ndim == 2 and lattice.kind == "complete" and _too_many_pairs(lattice.n_sites):
+        return _all_pairs(array.tolist())
     bonds = np.asarray(lattice.bonds).reshape(-1, 2).tolist()
     if array.ndim == 3 and len(array) != len(bonds):
         raise InputError(f"`J` must have one matrix for each of the {len(bonds)} bonds, but it has {len(array)}")
     matrices = array.tolist()
-    terms: list[Term] = []
+    terms: list[Term | AllPairs] = []
     for b, (i, j) in enumerate(bonds):
         terms += _bond_terms(i, j, matrices[b] if array.ndim == 3 else matrices)
     return tuple(terms)
 
 
-def power_law(lattice: Lattice, J: ArrayLike, alpha: float) -> tuple[Term, ...]:
+def power_law(lattice: Lattice, J: ArrayLike, alpha: float) -> tuple[Term | AllPairs, ...]:
     r"""\sum_{i<j} r_{ij}^{-alpha} \sum_{ab} J_{ab} S^a_i S^b_j over all pairs of sites.
 
     r_ij: the lattice's Euclidean distance (the shortest image on periodic lattices), nearest neighbours at 1.
@@ -212,9 +229,11 @@ def power_law(lattice: Lattice, J: ArrayLike, alpha: float) -> tuple[Term, ...]:
     if array.ndim != 2:
         raise InputError("`J` must be (Jx, Jy, Jz) or a 3 x 3 matrix, but one for each bond was given")
     alpha = number("alpha", alpha)
+    if (alpha == 0 or lattice.kind == "complete") and _too_many_pairs(lattice.n_sites):
+        return _all_pairs(array.tolist())
     index = np.asarray(lattice.displacement_index)
     lengths = np.asarray(lattice.lengths)
-    terms: list[Term] = []
+    terms: list[Term | AllPairs] = []
     for i in range(lattice.n_sites):
         for j in range(i + 1, lattice.n_sites):
             terms += _bond_terms(i, j, (array * float(lengths[index[i, j]]) ** -alpha).tolist())

@@ -311,9 +311,7 @@ def test_other_input_that_is_refused():
         QuantumJump(memory="none")
     with pytest.raises(InputError, match=r"`sampler.tolerance` must be at least 1e-6 in single precision, which"):
         QuantumJump(1e-7, precision="single")
-    with pytest.raises(
-        UnsupportedError, match=r"the model must have at most 2\^28 basis states for quantum jumps, but"
-    ):
+    with pytest.raises(UnsupportedError, match=r"`model` must have at most 2\^28 basis states for quantum jumps, but"):
         compiled(catalog.dissipative_xyz(Lattice.chain(29), 1.0, 0.0, 1.0))
     with pytest.raises(InputError, match=r"`initial.m` must have one entry per site \(4\), but it has 1"):
         compiled(initial=Configuration((0.5,)))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import json
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from trajsim.campaign import sections
 from trajsim.campaign.faults import Faults, attempt, show, unknown
 from trajsim.campaign.sweep import put
-from trajsim.errors import InputError, UnsupportedError
+from trajsim.errors import InputError
 
 if TYPE_CHECKING:
     from trajsim.grid import Grid
@@ -24,8 +23,12 @@ if TYPE_CHECKING:
 
 __all__ = ["SAMPLERS", "Point", "PointReader"]
 
-SAMPLERS = {"quantum_jump": ("trajsim.samplers.quantum_jump", "QuantumJump")}
+SAMPLERS = {
+    "quantum_jump": ("trajsim.samplers.quantum_jump", "QuantumJump"),
+    "dicke_jump": ("trajsim.samplers.dicke_jump", "DickeJump"),
+}
 MAX_BONDS = 100_000  # a model is a list of terms, a sampler needs far smaller ones
+MAX_UNCHECKED = 1000  # sites of a model whose observables are looked at without a sampler
 
 _T = TypeVar("_T")
 
@@ -109,14 +112,16 @@ class PointReader:
         initial = part(initials.from_spec, "initial")
         times = part(sections.time_grid, "times")
         window = part(sections.steady_state, "steady_state")
-        # what depends on the size of the model is only looked at when there can be such a model
-        if model is None or part(lambda _: _feasible(model), "model", "sampler") is None:
+        # what depends on the size of the model is only looked at where a sampler takes it, or where it is small
+        if model is None or not (sampler or model.n_sites <= MAX_UNCHECKED):
+            return None
+        if sampler is not None and not part(lambda _: _checked(sampler, model), "model", "sampler"):
             return None
         recorded = part(lambda table: _observables(table, model), "record", "model")
         if sampler is not None and recorded is not None:
             part(lambda _: check_supported(sampler, recorded), "record", "sampler")
-        if initial is not None:
-            part(lambda _: initial.check(model), "initial", "model")
+        if sampler is not None and initial is not None:
+            part(lambda _: _checked(sampler, model, initial), "initial", "model", "sampler")
         grid = times or window
         if sampler is None or initial is None or grid is None or recorded is None:
             return None
@@ -131,7 +136,8 @@ def _model(table: Mapping[str, Any]) -> SpinModel:
         lattice, messages = attempt("model.lattice", lambda: Lattice.from_spec(table["lattice"]))
         if lattice is None:
             raise InputError("\n".join(messages))
-        bonds = lattice.n_sites * lattice.coordination // 2
+        # a complete graph is one term
+        bonds = 0 if lattice.kind == "complete" else lattice.n_sites * lattice.coordination // 2
         if max(lattice.n_sites, bonds) > MAX_BONDS:
             raise InputError(
                 f"`model.lattice` must have at most {MAX_BONDS} sites and bonds, but it has "
@@ -140,16 +146,10 @@ def _model(table: Mapping[str, Any]) -> SpinModel:
     return SpinModel.from_spec(table)
 
 
-def _feasible(model: SpinModel) -> SpinModel:
-    """The model, unless no rank can hold a state of it. Raises: UnsupportedError."""
-    from trajsim.samplers.quantum_jump import LARGEST_DIMENSION
-
-    if model.hilbert_dimension > LARGEST_DIMENSION:
-        raise UnsupportedError(
-            f"`model` must have at most 2^{math.log2(LARGEST_DIMENSION):.0f} basis states for quantum jumps, "
-            f"but it has 2^{math.log2(model.hilbert_dimension):.4g}"
-        )
-    return model
+def _checked(sampler: Sampler, model: SpinModel, initial: InitialState | None = None) -> bool:
+    """True, unless the sampler does not apply. Raises: InputError."""
+    sampler.check(model, initial)
+    return True
 
 
 def _observables(table: Mapping[str, Any], model: SpinModel) -> tuple[Observable, ...]:

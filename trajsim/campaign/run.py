@@ -161,6 +161,7 @@ class _Run:
                 return
             if not warm:
                 self._ranks.root_first(self._compiled(units[0].point).warm_up)
+                self._ranks.barrier()  # the others have loaded their kernels: from here on all draw
                 self.provenance.begin_loop()
                 warm = True
             mine = self._draw(units)

@@ -45,6 +45,13 @@ class Sampler(Protocol):
     def to_spec(self) -> dict[str, Any]:
         """As plain data (part of the identity of an ensemble)."""
 
+    def check(self, model: SpinModel, initial: InitialState | None = None) -> None:
+        """Whether the method applies, decided in well under a second and before anything is compiled.
+
+        initial: None asks about the model alone.
+        Raises: InputError, UnsupportedError where the method does not apply to the model or to the initial state.
+        """
+
     def compile(
         self,
         model: SpinModel,
@@ -57,5 +64,5 @@ class Sampler(Protocol):
 
         stream: name in the key of the random streams, the model's hash by default. A name that several models
         share gives them common random numbers.
-        Raises: InputError, UnsupportedError where the method does not apply to the model.
+        Raises: as `check`.
         """

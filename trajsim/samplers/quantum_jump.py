@@ -22,6 +22,7 @@ from trajsim import observables as obs
 from trajsim import streams
 from trajsim.errors import InputError, UnsupportedError
 from trajsim.layout import BlockData, Layout
+from trajsim.local_operators import check_matrices
 from trajsim.samplers import sectors, simd
 from trajsim.samplers.block import BlockMoments
 from trajsim.samplers.flips import FlipOperators
@@ -53,6 +54,11 @@ _ROWS_BYTES = 1 << 16  # of samples that wait to be added to the moments of a bl
 
 def _never() -> bool:
     return False
+
+
+def _gib(bits: float) -> str:
+    """2^bits bytes in GiB, as a power of two where it is beyond imagination."""
+    return f"{2 ** (bits - 30):.3g}" if bits < 80 else f"2^{bits - 30:.4g}"
 
 
 @dataclass(frozen=True)
@@ -103,6 +109,19 @@ class QuantumJump:
             "memory": self.memory,
         }
 
+    def check(self, model: SpinModel, initial: InitialState | None = None) -> None:
+        """See `Sampler.check`. Raises: InputError, UnsupportedError."""
+        dimension = model.hilbert_dimension
+        if dimension > LARGEST_DIMENSION:
+            bits = math.log2(dimension)
+            raise UnsupportedError(
+                f"`model` must have at most 2^28 basis states for quantum jumps, but it has 2^{bits:.4g}: one "
+                f"trajectory would need {_gib(bits + math.log2(16 * 14))} GiB"
+            )
+        check_matrices(model.lowered)
+        if initial is not None:
+            initial.check(model)
+
     def compile(
         self,
         model: SpinModel,
@@ -112,13 +131,7 @@ class QuantumJump:
         stream: str | None = None,
     ) -> CompiledQuantumJump:
         """See `Sampler.compile`. Raises: InputError, UnsupportedError."""
-        dimension = model.hilbert_dimension
-        if dimension > LARGEST_DIMENSION:
-            raise UnsupportedError(
-                f"the model must have at most 2^28 basis states for quantum jumps, but it has {dimension:.3g}: "
-                f"one trajectory would need {dimension * 16 * 14 / 2**30:.3g} GiB"
-            )
-        initial.check(model)
+        self.check(model, initial)
         return CompiledQuantumJump(self, model, initial, grid, observables, stream or model.hash)
 
 
