@@ -4,16 +4,19 @@
     python runs/huber-2020/fig2.py fig2.png --paper    # S = 12 and up to S = 18, about 20 minutes
 
 draws (a) the order parameter <Sz_a + Sz_b> / 2S over both rates, (b) the magnetisation of each spin and (c) the
-Liouvillian gap along gain = loss, (d) the gap and two more eigenvalues at gain = loss = g against 1/S with lines through
-zero; and prints what must be seen: antialigned spins where both rates exceed g, |Mz| near 1 with the sign of gain - loss
-where gain loss < g^2, no magnetisation on the symmetry line below g, and a gap that closes as 1/S at g.
+Liouvillian gap along gain = loss, (d) the gap and two more eigenvalues at gain = loss = g against 1/S with lines
+through zero; and prints what must be seen: antialigned spins where both rates exceed g, |Mz| near 1 with the sign of
+gain - loss where gain loss < g^2, no magnetisation on the symmetry line below g, and a gap that closes as 1/S at g.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from dataclasses import dataclass
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # small matrices: more threads wait for each other
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -75,7 +78,10 @@ def compute(size: Size) -> Results:
     print(f"(a) {size.points} x {size.points} steady states of S = {size.S:g}", flush=True)
     lines = np.array([[spins(S, rate, rate) for rate in size.rates] for S in size.spins])
     gaps = np.array([[gap(dimer(S, rate, rate), SECTORS) for rate in size.rates] for S in size.spins])
-    print(f"(b, c) {len(size.rates)} rates on the symmetry line for S = {', '.join(f'{S:g}' for S in size.spins)}", flush=True)
+    print(
+        f"(b, c) {len(size.rates)} rates on the symmetry line for S = {', '.join(f'{S:g}' for S in size.spins)}",
+        flush=True,
+    )
     modes = np.array([slowest(S) for S in size.scaling])
     print(f"(d) {len(size.scaling)} spins at gain = loss = g", flush=True)
     return Results(order, lines, gaps, modes)
@@ -121,7 +127,9 @@ def draw(size: Size, results: Results) -> Figure:
     c.set(xlabel=r"$\Gamma_g / g = \Gamma_l / g$", ylabel=r"Liouvillian gap / $g$", title="(c)", ylim=(0, None))
     inverse = 1 / np.array(size.scaling)
     for number, slope in enumerate(slopes(size, results)):
-        d.plot(inverse, results.modes[:, number], "x", color=f"C{number}", label=rf"$-\mathrm{{Re}}\,\lambda_{number + 1}$")
+        d.plot(
+            inverse, results.modes[:, number], "x", color=f"C{number}", label=rf"$-\mathrm{{Re}}\,\lambda_{number + 1}$"
+        )
         d.plot([0, inverse.max()], [0, slope * inverse.max()], "-", color=f"C{number}", linewidth=0.8)
     d.set(xlabel=r"$1 / S$", ylabel=r"$-\mathrm{Re}\,\lambda / g$", title=r"(d) $\Gamma_g = \Gamma_l = g$")
     d.set(xlim=(0, None), ylim=(0, None))
@@ -143,8 +151,8 @@ def report(size: Size, results: Results) -> str:
         [
             f"S = {size.S:g}: |Mz| at least {np.abs(results.order[aligned]).min():.3f} where gain loss < g^2 / 2 and "
             f"|gain - loss| > {far} g; its sign is that of gain - loss: {signs}",
-            f"S = {size.spins[-1]:g}, gain = loss: <Sz_a>/S, <Sz_b>/S = {last[below, 0]:+.4f}, {last[below, 1]:+.4f} at "
-            f"{size.rates[below]:g} g and {last[above, 0]:+.4f}, {last[above, 1]:+.4f} at {size.rates[above]:g} g",
+            f"S = {size.spins[-1]:g}, gain = loss: <Sz_a>/S, <Sz_b>/S = {last[below, 0]:+.4f}, {last[below, 1]:+.4f} "
+            f"at {size.rates[below]:g} g and {last[above, 0]:+.4f}, {last[above, 1]:+.4f} at {size.rates[above]:g} g",
             f"gap at gain = loss = g: exponent of S between the two largest spins {exponent(size, results):+.3f} "
             "(-1 for S to infinity); S times the slowest three -Re lambda / g: "
             + ", ".join(f"{slope:.4f}" for slope in slopes(size, results)),

@@ -1,20 +1,23 @@
-"""Huber, Kirton, Rabl, PRA 102, 012219 (2020), Fig. 3: the transition between the two ferromagnetic phases of the dimer.
+"""Huber, Kirton, Rabl, PRA 102, 012219 (2020), Fig. 3: between the two ferromagnetic phases of the dimer.
 
     python runs/huber-2020/fig3.py fig3.png            # spins of at most 6, about 20 s
     python runs/huber-2020/fig3.py fig3.png --paper    # S = 16 and 12, about 20 minutes
 
 At the mean rate (gain + loss) / 2 = g / 2 and for a varying difference gain - loss it draws (a) the real parts of the
-eight slowest eigenvalues of the Liouvillian, (b) the purity of the steady state and its limit for S to infinity (Eq. (A24),
-Holstein-Primakoff), (c) P(m_a, m_b) below, at and above the transition; and prints what must be seen: many eigenvalues
-that come down together at gain = loss, a purity that goes as 1 / (2S + 1)^2 there, and a nearly uniform P(m_a, m_b),
-whose inverse participation is 0.957 (2S + 1)^2 for S = 12 (the paper calls it the impurity of rho).
+eight slowest eigenvalues of the Liouvillian, (b) the purity of the steady state and its limit for S to infinity (Eq.
+(A24), Holstein-Primakoff), (c) P(m_a, m_b) below, at and above the transition; and prints what must be seen: many
+eigenvalues that come down together at gain = loss, a purity that goes as 1 / (2S + 1)^2 there, and a nearly uniform
+P(m_a, m_b), whose inverse participation is 0.957 (2S + 1)^2 for S = 12 (the paper calls it the impurity of rho).
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from dataclasses import dataclass
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # small matrices: more threads wait for each other
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -33,7 +36,7 @@ BESIDE = 0.1  # gain - loss of the outer two distributions
 
 @dataclass(frozen=True)
 class Size:
-    """Spin and differences gain - loss of the spectrum, spins and differences of the purity, spin of the distribution."""
+    """Spin and differences gain - loss of the spectrum, those of the purity, spin of the distribution."""
 
     S: float
     differences: tuple[float, ...]
