@@ -132,7 +132,7 @@ def _start(model: SpinModel, initial: InitialState) -> PermutationState:
     if isinstance(initial, starts.RandomProduct | starts.Haar):
         return maximally_mixed(n)  # the mean over the draws
     if isinstance(initial, starts.Product):
-        directions = set(initial._directions(n))
+        directions = set(initial.directions(n))
         if len(directions) == 1:
             return coherent(n, starts._coherent(n / 2, directions.pop()))
     elif isinstance(initial, starts.Configuration):

@@ -19,13 +19,14 @@ intrinsic: Any = numba_intrinsic  # a type checker sees the function of Python, 
 
 
 def _without_owner(context: Any, builder: Any, kind: Any, value: Any) -> Any:
+    parts: Any = kind
     if isinstance(kind, types.Array):
         array = context.make_array(kind)(context, builder, value)
         array.meminfo = cgutils.get_null_value(array.meminfo.type)
         array.parent = cgutils.get_null_value(array.parent.type)
         return array._getvalue()
     if isinstance(kind, types.BaseTuple):
-        for index, part in enumerate(kind):
+        for index, part in enumerate(parts):
             inner = builder.extract_value(value, index)
             value = builder.insert_value(value, _without_owner(context, builder, part, inner), index)
     return value

@@ -102,7 +102,7 @@ class DickeJump:
 def _direction(initial: InitialState, spins: int) -> Direction:
     """The axis along which all spins start. Raises UnsupportedError for any other state."""
     if isinstance(initial, Product):
-        directions = set(initial._directions(spins))
+        directions = set(initial.directions(spins))
         if len(directions) == 1:
             return directions.pop()
         reason = "its axis is not the same on every site"

@@ -25,7 +25,7 @@ _ENGINES: dict[type, tuple[Any, ...]] = {
 
 # an engine is tens of arrays: as an argument of a call it is copied to the stack, word by word, which takes as long as
 # a product with a short vector
-_INLINE = {"forceinline": True}
+_INLINE: Any = {"forceinline": True}
 
 
 def apply(
