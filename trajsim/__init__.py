@@ -15,6 +15,7 @@ _HOME = {
     "DickeJump": "samplers.dicke_jump",
     "Lattice": "lattice",
     "Lindblad": "references.lindblad",
+    "Permutation": "references.permutation",
     "SpinModel": "model",
     "QuantumJump": "samplers.quantum_jump",
     "TruncatedWigner": "samplers.truncated_wigner",
@@ -42,6 +43,7 @@ __all__ = [  # noqa: RUF022 - classes and functions first, then modules
     "DickeJump",
     "Lattice",
     "Lindblad",
+    "Permutation",
     "QuantumJump",
     "SpinModel",
     "TrajsimError",
@@ -71,6 +73,7 @@ if TYPE_CHECKING:
     from trajsim.lattice import Lattice
     from trajsim.model import SpinModel
     from trajsim.references.lindblad import Lindblad
+    from trajsim.references.permutation import Permutation
     from trajsim.references.solve import solve
     from trajsim.samplers.dicke_jump import DickeJump
     from trajsim.samplers.quantum_jump import QuantumJump
