@@ -20,6 +20,7 @@ from trajsim import initial as starts
 from trajsim.collective import collective_form
 from trajsim.errors import InputError, UnsupportedError
 from trajsim.grid import TimeGrid
+from trajsim.model import SpinModel
 from trajsim.references.permutation_evolution import evolve
 from trajsim.references.permutation_liouvillian import symmetry
 from trajsim.references.permutation_observables import jump_rates, values
@@ -33,7 +34,6 @@ from trajsim.references.result import to_dataset
 if TYPE_CHECKING:
     from trajsim.collective import CollectiveForm
     from trajsim.initial import InitialState
-    from trajsim.model import SpinModel
     from trajsim.observables import Observable
 
 __all__ = ["Permutation"]

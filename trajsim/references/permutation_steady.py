@@ -69,7 +69,8 @@ class Inverse:
         self.factors: Elimination | None = None
 
     def _need_memory(self, n_sites: int, sector: Sector, precision: type) -> None:
-        needed = memory(sector.sizes(n_sites), precision)
+        # besides, the tables of the elements and the matrices rho_j
+        needed = memory(sector.sizes(n_sites), precision) + 40.0 * Sector(1, 0).sizes(n_sites).sum()
         require(needed, f"the elimination of {n_sites} spins", "draw trajectories by `DickeJump` instead")
 
     def apply(self, x: Vector) -> Vector:
