@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from dicke_systems import MODELS
+from dicke_ladders import OnLadder, compiled, effective
+from dicke_systems import MODELS, xyz
 from scipy import stats
 from scipy.linalg import expm
-from test_dicke_ladder import OnLadder, compiled, effective
 
 from trajsim import streams
 from trajsim.grid import TimeGrid
@@ -19,8 +19,9 @@ from trajsim.initial import Product
 from trajsim.observables import JumpCounts, Magnetisation
 from trajsim.records import JumpRecords
 from trajsim.samplers.dicke_jump import DickeJump
-from trajsim.samplers.dicke_kernel import DickeClock, DickeCounters, dicke_advance, threshold
+from trajsim.samplers.dicke_kernel import dicke_advance, threshold
 from trajsim.samplers.dicke_lowering import Jumps, Polynomial, lower
+from trajsim.samplers.dicke_state import DickeClock, DickeCounters
 from trajsim.samplers.status import OK
 
 AT, COUNT = DickeClock(), DickeCounters()
@@ -156,8 +157,6 @@ def test_thresholds_are_exponential():
 
 def test_an_independent_spin_decays_exponentially():
     """Without coupling, jumps from all up are those of N independent spins: binomial at every time (chi-squared)."""
-    from dicke_systems import xyz
-
     spins, count, times = 8, 1500, (0.3, 1.0, 2.5)
     sampler = DickeJump().compile(
         xyz(spins, Jx=0.0, Jy=0.0, Jz=0.0), Product("+z"), TimeGrid(times), [JumpCounts(), Magnetisation(("z",))]
