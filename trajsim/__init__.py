@@ -17,6 +17,7 @@ _HOME = {
     "Lindblad": "references.lindblad",
     "SpinModel": "model",
     "QuantumJump": "samplers.quantum_jump",
+    "TruncatedWigner": "samplers.truncated_wigner",
     "TrajsimError": "errors",
     "open": "campaign.store",
     "sample": "ensemble",
@@ -44,6 +45,7 @@ __all__ = [  # noqa: RUF022 - classes and functions first, then modules
     "QuantumJump",
     "SpinModel",
     "TrajsimError",
+    "TruncatedWigner",
     "open",
     "sample",
     "solve",
@@ -72,6 +74,7 @@ if TYPE_CHECKING:
     from trajsim.references.solve import solve
     from trajsim.samplers.dicke_jump import DickeJump
     from trajsim.samplers.quantum_jump import QuantumJump
+    from trajsim.samplers.truncated_wigner import TruncatedWigner
     from trajsim.two_time import two_time_correlation
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
 
-from trajsim.errors import InputError
+from trajsim.errors import InputError, TrajsimWarning
 from trajsim.layout import BlockData, Layout
 
 if TYPE_CHECKING:
@@ -236,9 +237,11 @@ def sample(
     raw: keep every trajectory's samples as NAME_raw.
     Returns the opened ensemble (see `to_dataset`) with one point.
     Raises: InputError for bad input, UnsupportedError where the sampler does not apply to the model.
+    Warns: TrajsimWarning with what the method is known to get wrong on this model.
     """
     from trajsim import __version__, streams
     from trajsim.records import check_size, check_supported
+    from trajsim.samplers.protocol import attributes_of, notes_of
 
     for key, value in (("trajectories", trajectories), ("block", block)):
         if isinstance(value, bool) or not isinstance(value, int) or value < 1:
@@ -247,6 +250,8 @@ def sample(
     check_supported(sampler, observables)
     sampler.check(model, initial)
     check_size(observables, model, len(grid.sample_times), block)
+    for note in notes_of(sampler, model):
+        warnings.warn(note, TrajsimWarning, stacklevel=2)
     compiled = sampler.compile(model, initial, grid, observables)
     blocks: list[tuple[int, BlockData]] = []
     for index in range(-(-trajectories // block)):
@@ -255,6 +260,7 @@ def sample(
         blocks.append((index, data))
     attrs = {
         **point_attributes(model),
+        **attributes_of(sampler, model),
         "seed": str(root),
         "stream_version": streams.STREAM_VERSION,
         "trajsim_version": __version__,

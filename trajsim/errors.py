@@ -16,12 +16,17 @@ __all__ = [
     "StoreMismatchError",
     "TrajectoryError",
     "TrajsimError",
+    "TrajsimWarning",
     "UnsupportedError",
 ]
 
 
 class TrajsimError(Exception):
     """Base of all errors of trajsim."""
+
+
+class TrajsimWarning(UserWarning):
+    """Done as asked, but a reader of the numbers should know this; ``trajsim plan`` and ``run`` print it as a note."""
 
 
 class InputError(TrajsimError, ValueError):

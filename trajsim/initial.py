@@ -103,7 +103,8 @@ class Product(InitialState):
 
     axis: Any = "-z"
 
-    def _directions(self, n_sites: int) -> list[tuple[float, float, float]]:
+    def directions(self, n_sites: int) -> list[tuple[float, float, float]]:
+        """Unit vector of every site. Raises InputError."""
         per_site = isinstance(self.axis, list | tuple | np.ndarray)
         if not per_site or all(_is_number(value) for value in self.axis):
             return [_direction(self.axis, "initial.axis")] * n_sites
@@ -114,12 +115,12 @@ class Product(InitialState):
     def check(self, model: SpinModel) -> None:
         """See `InitialState.check`."""
         _spins(model, "product")
-        self._directions(model.n_sites)
+        self.directions(model.n_sites)
 
     def state(self, model: SpinModel, uniform: Uniform) -> Vector:  # noqa: ARG002 - not random
         """See `InitialState.state`."""
         spins = _spins(model, "product")
-        directions = self._directions(model.n_sites)
+        directions = self.directions(model.n_sites)
         return _product([_coherent(s, n) for s, n in zip(spins, directions, strict=True)])
 
     def to_spec(self) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from trajsim.all_pairs import AllPairs
 from trajsim.errors import InputError, UnsupportedError
@@ -36,6 +37,7 @@ __all__ = [
     "Operator",
     "PairCorrelation",
     "SiteMagnetisation",
+    "SublatticeMoments",
     "check_list",
     "from_spec",
     "layout",
@@ -44,6 +46,7 @@ __all__ = [
 AXES = ("x", "y", "z")
 PAIRS = tuple(a + b for a in AXES for b in AXES)
 ORDERS = (1, 2, 3, 4)
+SUBLATTICES = ("a", "b")
 COVARIANCE_MOMENTS = ("x", "y", "z", "xx", "xy", "xz", "yy", "yz", "zz")
 
 
@@ -123,6 +126,42 @@ class SiteMagnetisation(Observable):
         _need_spins(model, self.name)
         coords: dict[str, list[Any]] = {"component": list(self.components), "site": list(range(model.n_sites))}
         return Field(self.name, ("component", "site"), coords, "hbar", "magnetisation <S^a_i> of site i")
+
+
+@dataclass(frozen=True)
+class SublatticeMoments(Observable):
+    r"""(1/N_X) \sum_{i in X} <(S^a_i)^n>, n = 1, 2, on each sublattice X; dims (component, sublattice, order).
+
+    X = "a", "b" are `Lattice.sublattices`, "a" with site 0. n = 2 less the square of n = 1 is the variance of one spin
+    where the sites of a sublattice are alike. Units hbar^n.
+    """
+
+    components: tuple[str, ...] = AXES
+    name: ClassVar[str] = "sublattice_moment"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "components", _choice(self.name, self.components, AXES))
+
+    def field(self, model: SpinModel) -> Field:
+        """See `Observable.field`."""
+        _need_spins(model, self.name)
+        self.sublattices(model)
+        coords: dict[str, list[Any]] = {
+            "component": list(self.components),
+            "sublattice": list(SUBLATTICES),
+            "order": [1, 2],
+        }
+        about = "moments <(S^a_i)^order> of single spins, mean over a sublattice"
+        return Field(self.name, ("component", "sublattice", "order"), coords, "hbar^order", about)
+
+    def sublattices(self, model: SpinModel) -> NDArray[np.int64]:
+        """0 (a) or 1 (b) for every site. Raises UnsupportedError without lattice or where it has no two sublattices."""
+        colours = _lattice(model, self.name).sublattices()
+        if colours is None or colours.max() == 0:
+            raise UnsupportedError(
+                f"`{self.name}` must be recorded on a lattice of two sublattices, but this lattice has none"
+            )
+        return colours
 
 
 @dataclass(frozen=True)
@@ -334,12 +373,13 @@ _SWITCHES = ("energy", "jump_counts")
 # variables, coordinates and attributes of an opened ensemble
 _TAKEN = (
     "axis", "basis", "batch_count", "block", "burn_in", "campaign", "channel", "code", "collective_covariance",
-    "component", "count", "decay_modes", "displacement", "displacement_vector", "distance", "duration", "edge",
-    "entanglement_entropy", "final_state", "final_states", "format_version", "jump", "jump_channel",
-    "jump_channel_label", "jump_family", "jump_number", "jump_offset", "jump_records", "jump_time", "jumps",
-    "lattice", "level", "m", "model", "model_hash", "moment", "n_sites", "operators", "order", "other_site", "pair",
-    "pair_count", "pairs", "point", "purity", "sample_every", "seed", "site", "spin", "status", "stream_version",
-    "time", "total_spin", "trajectory", "trajectory_jumps", "trajectory_status", "trajsim_version", "units",
+    "component", "count", "decay_modes", "difference", "displacement", "displacement_vector", "distance", "duration",
+    "edge", "entanglement_entropy", "final_state", "final_states", "format_version", "jump", "jump_channel",
+    "jump_channel_label", "jump_family", "jump_number", "jump_offset", "jump_records", "jump_time", "jumps", "lattice",
+    "level", "m", "m_a", "m_b", "model", "model_hash", "moment", "n_sites", "operators", "order", "other_site", "pair",
+    "pair_count", "pairs", "point", "purity", "sample_every", "sampler", "seed", "site", "spin", "status",
+    "stream_version", "sublattice", "sublattice_distribution", "sublattice_magnetisation", "sublattice_moment", "time",
+    "time_step_error", "total_spin", "trajectory", "trajectory_jumps", "trajectory_status", "trajsim_version", "units",
 )  # fmt: skip
 _SUFFIXES = ("_m2", "_raw")
 
@@ -361,8 +401,11 @@ def check_list(observables: Sequence[Observable]) -> tuple[Observable, ...]:
     return tuple(observables)
 
 
-def layout(model: SpinModel, observables: Sequence[Observable], grid: Grid) -> Layout:
-    """Where each observable lies in a row, and what is kept besides. Raises InputError for an empty or doubled list."""
+def layout(model: SpinModel, observables: Sequence[Observable], grid: Grid, jumps: bool = True) -> Layout:
+    """Where each observable lies in a row, and what is kept besides. Raises InputError for an empty or doubled list.
+
+    jumps: whether trajectories consist of jumps, which are counted.
+    """
     from trajsim.records import FinalStates, JumpRecords, Purity, Record, channel_labels
 
     observables = check_list(observables)
@@ -371,7 +414,7 @@ def layout(model: SpinModel, observables: Sequence[Observable], grid: Grid) -> L
         fields=_side_by_side(model, [o for o in observables if not isinstance(o, Record)]),
         times=None if grid.averaged else tuple(float(t) for t in grid.sample_times),
         steady=grid.to_spec() if grid.averaged else None,
-        channels=families(model),
+        channels=families(model) if jumps else (),
         levels=int(np.log2(len(grid.sample_times))) + 1 if grid.averaged else 0,
         pair_fields=_side_by_side(model, [o for o in observables if isinstance(o, Purity)]),
         jump_channels=channel_labels(model) if any(isinstance(o, JumpRecords) for o in observables) else None,

@@ -6,13 +6,14 @@ r"""What a campaign may keep of its trajectories besides expectation values, ask
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from trajsim.classical_records import SublatticeDistribution, SublatticeMagnetisation, TimeStepError
 from trajsim.errors import InputError, UnsupportedError
 from trajsim.layout import Field
-from trajsim.observables import CollectiveCovariance, Observable
+from trajsim.observables import CollectiveCovariance, Observable, SublatticeMoments
 
 if TYPE_CHECKING:
     from trajsim.model import SpinModel
@@ -134,10 +135,14 @@ class FinalStates(Record):
 
 RECORDS: dict[str, type[Observable]] = {
     "collective_covariance": CollectiveCovariance,
+    "sublattice_moment": SublatticeMoments,
     "entanglement_entropy": EntanglementEntropy,
     "purity": Purity,
     "jump_records": JumpRecords,
     "final_states": FinalStates,
+    "sublattice_magnetisation": SublatticeMagnetisation,
+    "sublattice_distribution": SublatticeDistribution,
+    "time_step_error": TimeStepError,
 }
 
 
@@ -149,11 +154,23 @@ def from_value(key: str, value: Any) -> Observable | None:
     try:
         if key == "entanglement_entropy" and isinstance(value, list | tuple):
             return EntanglementEntropy(tuple(value))
+        if key == "sublattice_moment" and isinstance(value, list | tuple):
+            return SublatticeMoments(tuple(value))
         if key == "final_states" and isinstance(value, str):
             return FinalStates(value)
+        if key == "sublattice_magnetisation" and isinstance(value, list | tuple):
+            return SublatticeMagnetisation(tuple(value))
+        if key == "sublattice_distribution" and isinstance(value, int):
+            return SublatticeDistribution(value)
     except InputError as error:
         raise InputError(str(error).replace(f"`{key}`", f"`record.{key}`", 1)) from None
-    besides = {"entanglement_entropy": " or a list of sites", "final_states": ", 'double' or 'single'"}.get(key, "")
+    besides = {
+        "entanglement_entropy": " or a list of sites",
+        "final_states": ", 'double' or 'single'",
+        "sublattice_moment": " or a list of components",
+        "sublattice_magnetisation": " or a list of components",
+        "sublattice_distribution": " or a number of bins",
+    }.get(key, "")
     raise InputError(f"`record.{key}` must be true or false{besides}, but {value!r} was given")
 
 
@@ -163,9 +180,15 @@ def measured(observables: Sequence[Observable]) -> list[Observable]:
 
 
 def check_supported(sampler: Any, observables: Sequence[Observable]) -> None:
-    """Raises UnsupportedError if the sampler cannot make one of the records."""
+    """Raises UnsupportedError if the sampler cannot make one of the records or observables."""
     offered: Collection[str] = getattr(sampler, "records", frozenset())
+    refused: Mapping[str, str] = getattr(sampler, "refused", {})
     for observable in observables:
+        if observable.name in refused:
+            raise UnsupportedError(
+                f"`record.{observable.name}` must be left out for {sampler.method}, but it was asked for: "
+                f"{refused[observable.name]}"
+            )
         if observable.name in RECORDS and observable.name not in offered:
             raise UnsupportedError(
                 f"`record.{observable.name}` must be asked of a sampler that offers it, but {sampler.method} does not"

@@ -2,9 +2,12 @@
 
 Generator: Philox4x32-10 (Salmon, Moraes, Dror, Shaw, SC'11). Number n of a stream is a pure function
 
-    u_n = philox(key(seed, model), counter(trajectory, purpose, n)),
+    u_n = philox(key(seed, model), counter(trajectory, purpose, n)).
 
-so a trajectory's numbers depend neither on other trajectories nor on the rank, batch or order in which it is
+Where a kernel consumes hundreds of millions of them a second, two words k_1, k_2 of 64 bits are drawn so for each
+trajectory and purpose, and number n is a hash of n and the words (`counter_hash`).
+
+A trajectory's numbers depend neither on other trajectories nor on the rank, batch or order in which it is
 drawn, and there is no state to save. `STREAM_VERSION` changes whenever any number changes; a store is resumed
 only with the version that began it.
 """
@@ -13,7 +16,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numba import njit
@@ -22,14 +25,18 @@ from trajsim.errors import InputError
 from trajsim.kernel_cache import renew
 
 __all__ = [
+    "BRIDGE",
     "INITIAL_STATE",
     "JUMPS",
+    "NOISE",
     "STREAM_VERSION",
     "check_seed",
+    "counter_hash",
     "draw_seed",
     "philox",
     "stream_key",
     "uniform",
+    "words",
 ]
 
 STREAM_VERSION: Final = 2
@@ -37,6 +44,8 @@ STREAM_VERSION: Final = 2
 # Purposes: independent streams of one trajectory.
 JUMPS: Final = 0
 INITIAL_STATE: Final = 1
+NOISE: Final = 2  # of truncated Wigner
+BRIDGE: Final = 3  # what divides the noise of a step between its halves
 
 _MASK = np.uint64(0xFFFFFFFF)
 _SHIFT = np.uint64(32)
@@ -44,6 +53,11 @@ _MULTIPLIER_0 = np.uint64(0xD2511F53)
 _MULTIPLIER_1 = np.uint64(0xCD9E8D57)
 _WEYL_0 = np.uint64(0x9E3779B9)
 _WEYL_1 = np.uint64(0xBB67AE85)
+
+_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+_MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
+_MIX_2 = np.uint64(0x94D049BB133111EB)
+_30, _27, _31 = np.uint64(30), np.uint64(27), np.uint64(31)
 
 
 def draw_seed() -> int:
@@ -103,6 +117,28 @@ def uniform(key: np.uint64, trajectory: np.uint64, purpose: np.uint64, n: np.uin
     )
     bits = (w1 << np.uint64(20)) | (w0 >> np.uint64(12))
     return (np.float64(bits) + 0.5) * 2.0**-52
+
+
+@njit(cache=True)
+def words(key: np.uint64, trajectory: np.uint64, purpose: np.uint64) -> tuple[np.uint64, np.uint64]:
+    """Two words of 64 random bits, the keys of `counter_hash` for a trajectory and a purpose."""
+    w0, w1, w2, w3 = philox(np.uint64(0), purpose << np.uint64(24), trajectory & _MASK, trajectory >> _SHIFT, key)
+    return (w0 << _SHIFT) | w1, (w2 << _SHIFT) | w3
+
+
+@njit(inline="always")
+def counter_hash(first: Any, second: Any, n: np.uint64) -> Any:
+    """64 random bits, number n of the stream with the keys `first` and `second`, which may be lanes of many streams.
+
+    SplitMix64 (Steele, Lea, Flood, OOPSLA'14) at position n of the sequence that begins at `first`, with the second key
+    between its two multiplications: a bijection of n, so that a stream never repeats itself, and two streams overlap
+    only where both keys agree.
+    """
+    z = first + n * _GOLDEN
+    z = (z ^ (z >> _30)) * _MIX_1
+    z = z ^ second
+    z = (z ^ (z >> _27)) * _MIX_2
+    return z ^ (z >> _31)
 
 
 renew(globals())

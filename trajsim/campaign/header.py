@@ -51,7 +51,8 @@ class Header:
 
 @dataclass(frozen=True)
 class PointHeader:
-    """One parameter point. model: text of the model, its hash, number of sites, lattice (JSON)."""
+    """One parameter point. model: text of the model, its hash, number of sites, lattice (JSON), and what
+    the sampler tells of itself."""
 
     index: int
     identity: str

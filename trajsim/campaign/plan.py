@@ -90,7 +90,7 @@ def make_plan(campaign: Campaign, *, budget: float = 10.0, clock: Callable[[], f
                 with suppress(UnsupportedError):  # too large for this machine: planned here, run elsewhere
                     compiled.warm_up()
                     began = clock()
-                    seconds = _time_trajectory(point, share, clock)
+                    seconds = _time_trajectory(point, campaign.block, share, clock)
                     timed += clock() - began
             known[size] = PointCost(
                 point,
@@ -132,8 +132,8 @@ def _block_bytes(layout: Layout, block: int, raw: bool) -> tuple[int, int]:
     return sum(arrays.values()) + _METADATA_BYTES * (written + 1), 2 * written + 1
 
 
-def _time_trajectory(point: Point, budget: float, clock: Callable[[], float]) -> float | None:
-    """Seconds of one trajectory, extrapolated in the length of the grid where it would outrun the budget.
+def _time_trajectory(point: Point, block: int, budget: float, clock: Callable[[], float]) -> float | None:
+    """Seconds of one trajectory of a block, extrapolated in the length of the grid where it would outrun the budget.
 
     None if a piece takes far longer than the budget.
     """
@@ -144,9 +144,10 @@ def _time_trajectory(point: Point, budget: float, clock: Callable[[], float]) ->
             break
         compiled = replace(point, grid=grid).compile()
         began = clock()
-        if compiled.run_block(0, 0, 1, interrupted=_Deadline(10.0 + 10.0 * budget)) is None:
+        together = min(block, getattr(compiled, "together", 1))
+        if compiled.run_block(0, 0, together, interrupted=_Deadline(10.0 + 10.0 * budget)) is None:
             return None
-        seconds = (clock() - began) / share
+        seconds = (clock() - began) / share * -(-block // together) / block
     return seconds
 
 

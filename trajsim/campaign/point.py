@@ -26,6 +26,7 @@ __all__ = ["SAMPLERS", "Point", "PointReader"]
 SAMPLERS = {
     "quantum_jump": ("trajsim.samplers.quantum_jump", "QuantumJump"),
     "dicke_jump": ("trajsim.samplers.dicke_jump", "DickeJump"),
+    "truncated_wigner": ("trajsim.samplers.truncated_wigner", "TruncatedWigner"),
 }
 MAX_BONDS = 100_000  # a model is a list of terms, a sampler needs far smaller ones
 MAX_UNCHECKED = 1000  # sites of a model whose observables are looked at without a sampler
@@ -55,7 +56,7 @@ class Point:
         """What a trajectory records, known without compiling anything."""
         from trajsim.observables import layout
 
-        return layout(self.model, self.observables, self.grid)
+        return layout(self.model, self.observables, self.grid, getattr(self.sampler, "jumps", True))
 
     def compile(self) -> CompiledSampler:
         """Kernels and layout of the sampler for this point. Raises: UnsupportedError where it does not apply."""

@@ -117,7 +117,7 @@ class _Run:
         self._redone = 0
         target = campaign.target
         blocks = -(-campaign.trajectories // campaign.block)
-        self._plans = [PointPlan(blocks, target) for _ in begun.points]
+        self._plans = [PointPlan(blocks, target and target.of(point.layout)) for point in begun.points]
         self._places = [None if target is None else target.locate(point.layout) for point in begun.points]
         self.provenance = Provenance(store, ranks.broadcast(begin_run(store) if ranks.rank == 0 else 0), ranks)
         points = campaign.points()

@@ -115,6 +115,12 @@ class Campaign:
         """The same campaign with the seed that was drawn for it."""
         return dataclasses.replace(self, ensemble=self.ensemble.model_copy(update={"seed": seed}))
 
+    def notes(self) -> tuple[str, ...]:
+        """What a reader of the numbers should know of the sampler on these models, each once."""
+        from trajsim.samplers.protocol import notes_of
+
+        return tuple(dict.fromkeys(note for point in self._points for note in notes_of(point.sampler, point.model)))
+
     def identity(self, point: Point) -> str:
         """sha256 of all that determines the trajectories and blocks of a point.
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Target"]
 
-_DIMS = ("component", "pair", "displacement", "order", "m", "channel", "site", "other_site")
+_DIMS = ("component", "pair", "displacement", "order", "m", "channel", "site", "other_site", "sublattice")
 
 
 class Target(Section):
@@ -25,7 +25,8 @@ class Target(Section):
     The number is named by the observable and a label for each of its dimensions that has more than one. On a
     time grid `time` names the instant; without it the largest standard error over all times counts.
     min_trajectories, min_jumps: nothing is decided before. The sample variance of the first few trajectories
-    is exactly zero until one of them jumps, and a rule that believes it stops after two trajectories.
+    is exactly zero until one of them jumps, and a rule that believes it stops after two trajectories. Where nothing
+    jumps, as in truncated Wigner, min_jumps does not count.
     round_blocks: blocks drawn between two decisions, so that the stop does not depend on the number of ranks.
     """
 
@@ -43,11 +44,16 @@ class Target(Section):
     channel: Label = None
     site: Label = None
     other_site: Label = None
+    sublattice: Label = None
 
     @property
     def labels(self) -> dict[str, str]:
         """Dimension -> label, as given."""
         return {dim: label for dim in _DIMS if (label := getattr(self, dim)) is not None}
+
+    def of(self, layout: Layout) -> Target:
+        """The target as it applies to a point: without `min_jumps` where there are no jumps to count."""
+        return self if layout.channels else self.model_copy(update={"min_jumps": 0})
 
     def locate(self, layout: Layout) -> tuple[slice, int]:
         """Rows (times) and column of the number in a block's arrays `mean` and `m2` (T, n).

@@ -126,11 +126,11 @@ def _resume(campaign: Campaign, store: Path) -> tuple[Header, tuple[PointHeader,
 
 def _describe(campaign: Campaign, index: int, point: Point) -> PointHeader:
     from trajsim.ensemble import point_attributes
+    from trajsim.samplers.protocol import attributes_of
 
+    about = {**point_attributes(point.model), **attributes_of(point.sampler, point.model)}
     coordinates = json.loads(json.dumps(point.coordinates))
-    return PointHeader(
-        index, campaign.identity(point), coordinates, point_attributes(point.model), point.compile().layout
-    )
+    return PointHeader(index, campaign.identity(point), coordinates, about, point.compile().layout)
 
 
 def _check_target(campaign: Campaign, points: Sequence[PointHeader]) -> None:

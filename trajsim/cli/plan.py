@@ -67,6 +67,8 @@ def execute(arguments: argparse.Namespace) -> int:
     print(f"work units    {most}{plan.units} blocks of {campaign.block} trajectories")
     if arguments.ranks > plan.units:
         print(f"              {arguments.ranks - plan.units} of {arguments.ranks} ranks would have nothing to do")
+    for note in campaign.notes():
+        print(f"note          {note}")
     print(f"seed          {'drawn at the first run' if campaign.seed is None else campaign.seed}")
     print(f"memory        {amount(plan.memory_bytes)} a rank")
     disk, files = sum(cost.disk_bytes for cost in plan.costs), sum(cost.files for cost in plan.costs)

@@ -42,6 +42,9 @@ def execute(arguments: argparse.Namespace) -> int:
     from trajsim.campaign.run import run_campaign
     from trajsim.progress import ProgressLine
 
+    if ranks.rank == 0:
+        for note in campaign.notes():
+            print(f"trajsim: note: {note}", file=sys.stderr)
     store = Path(arguments.store or f"{Path(arguments.campaign).stem}.zarr")
     target = campaign.target.standard_error if campaign.target else None
     progress = ProgressLine(campaign.block, target) if ranks.rank == 0 else None

@@ -78,6 +78,11 @@ class Expectations:
                 return [np.mean([expectation(rho, S) for S in self._spins[a]]) for a in axes]
             case record.SiteMagnetisation(components=axes):
                 return [[expectation(rho, S) for S in self._spins[a]] for a in axes]
+            case record.SublatticeMoments(components=axes):
+                colours = observable.sublattices(self.model)
+                powers = [{a: self._spins[a] for a in axes}, {a: [S @ S for S in self._spins[a]] for a in axes}]
+                sites = np.array([[[expectation(rho, S) for S in power[a]] for power in powers] for a in axes])
+                return np.stack([sites[..., colours == colour].mean(axis=-1) for colour in (0, 1)], axis=1)
             case record.PairCorrelation(components=pairs):
                 return [self._pairs(rho, *pair) for pair in pairs]
             case record.Correlation(components=pairs):

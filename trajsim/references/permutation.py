@@ -9,7 +9,7 @@ rate.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -19,6 +19,7 @@ import xarray as xr
 from trajsim import initial as starts
 from trajsim.collective import collective_form
 from trajsim.errors import InputError, UnsupportedError
+from trajsim.grid import TimeGrid
 from trajsim.references.permutation_evolution import evolve
 from trajsim.references.permutation_liouvillian import symmetry
 from trajsim.references.permutation_observables import jump_rates, values
@@ -51,9 +52,9 @@ class Permutation:
     def steady_state(self, model: SpinModel, observables: Sequence[Observable]) -> xr.Dataset:
         """See `Reference.steady_state`; attrs: residual |L rho| / |rho|, inverse time."""
         form = collective_form(model)
-        found = steady(form)
-        numbers = values(model, form, found.state, observables, jump_rates(form, found.state))
-        return to_dataset(model, observables, numbers, attrs={"reference": self.name, "residual": found.residual})
+        rho = steady(form)
+        numbers = values(model, form, rho, observables, jump_rates(form, rho))
+        return to_dataset(model, observables, numbers, attrs={"reference": self.name, "residual": rho.residual})
 
     def evolve(
         self, model: SpinModel, initial: InitialState, times: Sequence[float], observables: Sequence[Observable]
@@ -61,15 +62,21 @@ class Permutation:
         """See `DynamicalReference.evolve`; to rounding, whatever the times."""
         form = collective_form(model)
         rows: dict[str, list[Any]] = {observable.name: [] for observable in observables}
-        for state, counts in evolve(form, _start(model, initial), times):
-            for name, value in values(model, form, state, observables, counts).items():
+        grid = TimeGrid(times).times
+        for rho, counts in evolve(form, _start(model, initial), grid):
+            for name, value in values(model, form, rho, observables, counts).items():
                 rows[name].append(value)
         arrays = {name: np.array(row) for name, row in rows.items()}
-        return to_dataset(model, observables, arrays, times, {"reference": self.name})
+        return to_dataset(model, observables, arrays, grid, {"reference": self.name})
 
-    def state(self, model: SpinModel) -> PermutationState:
+    def steady_density(self, model: SpinModel) -> PermutationState:
         """The steady state itself: entropy, purity, bimodality coefficients, weights of the ladders, rho_j."""
-        return steady(collective_form(model)).state
+        return steady(collective_form(model))
+
+    def densities(self, model: SpinModel, initial: InitialState, times: Sequence[float]) -> Iterator[PermutationState]:
+        """rho at the times (increasing, from t = 0 on), one after the other."""
+        for rho, _ in evolve(collective_form(model), _start(model, initial), TimeGrid(times).times):
+            yield rho
 
     def susceptibility(self, model: SpinModel) -> xr.Dataset:
         """susceptibility (response, field), chi_ab in Pauli matrices, and its angular average; units of time.
@@ -77,8 +84,7 @@ class Permutation:
         Huybrechts et al. 2020, Eqs. (19)-(23); linear response, no finite field.
         """
         form = collective_form(model)
-        found = steady(form)
-        chi = susceptibility(form, found.state)
+        chi = susceptibility(form, steady(form))
         about = {"units": "inverse rate", "long_name": "susceptibility dM_a/dh_b (Pauli matrices)"}
         average = {"units": "inverse rate", "long_name": "angular average of the susceptibility"}
         return xr.Dataset(
@@ -126,7 +132,7 @@ def _start(model: SpinModel, initial: InitialState) -> PermutationState:
     if isinstance(initial, starts.RandomProduct | starts.Haar):
         return maximally_mixed(n)  # the mean over the draws
     if isinstance(initial, starts.Product):
-        directions = set(initial._directions(n))
+        directions = set(initial.directions(n))
         if len(directions) == 1:
             return coherent(n, starts._coherent(n / 2, directions.pop()))
     elif isinstance(initial, starts.Configuration):

@@ -12,7 +12,7 @@ and a few Krylov steps with the exact matrix bring back all digits.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import njit
@@ -29,25 +29,65 @@ RESIDUAL = 1e-12  # of the right-hand side, where rounding allows it
 FLOOR = 1e-12  # added to every element: denormal numbers, which the inverses decay to, are ten times slower
 
 
+class Block(NamedTuple):
+    """A compressed sparse block: entries by rows, or by columns."""
+
+    data: NDArray[Any]
+    places: NDArray[np.int32]
+    start: NDArray[np.int32]
+
+
+@njit(cache=True)
+def _count(index: Any, start: Any, first: int, last: int, low: int, high: int) -> int:
+    """Entries of the lines first .. last - 1 that lie in low .. high - 1."""
+    count = 0
+    for e in range(start[first], start[last]):
+        if low <= index[e] < high:
+            count += 1
+    return count
+
+
+@njit(cache=True)
+def _cut(whole: Any, first: int, low: int, high: int, data: Any, index: Any, start: Any) -> None:
+    """Those entries as a block of their own."""
+    count = 0
+    for line in range(start.shape[0] - 1):
+        start[line] = count
+        for e in range(whole[2][first + line], whole[2][first + line + 1]):
+            if low <= whole[1][e] < high:
+                data[count], index[count] = whole[0][e], whole[1][e] - low
+                count += 1
+    start[start.shape[0] - 1] = count
+
+
+@njit(cache=True)
+def _spread(block: Any, dense: Any) -> None:
+    """Add a block by columns to a dense matrix, given transposed."""
+    for column in range(dense.shape[0]):
+        for e in range(block[2][column], block[2][column + 1]):
+            dense[column, block[1][e]] += block[0][e]
+
+
+@njit(cache=True)
+def _subtract_product(y: Any, block: Any, x: Any) -> None:
+    """y -= A x, A by rows."""
+    for row in range(y.shape[0]):
+        for e in range(block[2][row], block[2][row + 1]):
+            y[row] -= block[0][e] * x[block[1][e]]
+
+
 @njit(cache=True)
 def _subtract(s: Any, left: Any, x: Any, right: Any, work: Any) -> None:
-    """S -= C X B, S and X transposed (column by column in memory); C by rows, B by columns: data, indices, starts."""
-    c_data, c_index, c_start = left
-    b_data, b_index, b_start = right
+    """S -= C X B, S and X transposed (column by column in memory); C by rows, B by columns."""
     for column in range(s.shape[0]):
-        if b_start[column] == b_start[column + 1]:
+        if right[2][column] == right[2][column + 1]:
             continue
         work[:] = 0.0
-        for e in range(b_start[column], b_start[column + 1]):
-            value, source = b_data[e], x[b_index[e]]
+        for e in range(right[2][column], right[2][column + 1]):
+            value, source = right[0][e], x[right[1][e]]
             for i in range(work.shape[0]):
                 work[i] += value * source[i]
-        target = s[column]
-        for row in range(target.shape[0]):
-            total = target[row]
-            for e in range(c_start[row], c_start[row + 1]):
-                total -= c_data[e] * work[c_index[e]]
-            target[row] = total
+        _subtract_product(s[column], left, work)
 
 
 def memory(sizes: NDArray[np.int64], precision: type) -> int:
@@ -74,8 +114,11 @@ class Elimination:
     ) -> None:
         self.offsets, self.pivot, self.precision = offsets, pivot, precision
         self.last = len(offsets) - 2
-        self.matrix = matrix.astype(precision)
-        self.blocks: dict[tuple[int, int], csr_array] = {}
+        by_rows, by_columns = matrix.astype(precision), matrix.astype(precision).tocsc()
+        self.rows = Block(by_rows.data, by_rows.indices, by_rows.indptr)
+        self.columns = Block(by_columns.data, by_columns.indices, by_columns.indptr)
+        self.floor = FLOOR * np.abs(by_rows.data).max()
+        self.couplings: dict[tuple[int, int], Block] = {}
         self.inverses: dict[int, NDArray[Any]] = {}
         for block in (*range(pivot), *range(self.last, pivot, -1)):
             self.inverses[block] = self._inverse(self._schur(block))
@@ -87,11 +130,18 @@ class Elimination:
         if fault != 0:
             raise np.linalg.LinAlgError("singular block")
 
-    def _block(self, row: int, column: int) -> csr_array:
-        if (row, column) not in self.blocks:
-            rows = slice(self.offsets[row], self.offsets[row + 1])
-            self.blocks[row, column] = self.matrix[rows, self.offsets[column] : self.offsets[column + 1]]
-        return self.blocks[row, column]
+    def _cut(self, whole: Block, line: int, other: int) -> Block:
+        first, last, low, high = (*self.offsets[line : line + 2], *self.offsets[other : other + 2])
+        count = _count(whole.places, whole.start, first, last, low, high)
+        index, start = np.empty(count, dtype=np.int32), np.empty(last - first + 1, dtype=np.int32)
+        block = Block(np.empty(count, dtype=self.precision), index, start)
+        _cut(whole, first, low, high, *block)
+        return block
+
+    def _coupling(self, row: int, column: int) -> Block:
+        if (row, column) not in self.couplings:
+            self.couplings[row, column] = self._cut(self.rows, row, column)
+        return self.couplings[row, column]
 
     def _eliminated(self, block: int) -> list[int]:
         """Neighbours that are eliminated before this block."""
@@ -99,13 +149,13 @@ class Elimination:
         return below + ([block + 1] if self.pivot <= block < self.last else [])
 
     def _schur(self, block: int) -> NDArray[Any]:
-        schur = self._block(block, block).toarray(order="F")
-        schur += FLOOR * np.abs(self.matrix.data).max()
+        size = self.offsets[block + 1] - self.offsets[block]
+        schur = np.full((size, size), self.floor, dtype=self.precision, order="F")
+        _spread(self._cut(self.columns, block, block), schur.T)
         for other in self._eliminated(block):
-            left, right = self._block(block, other), self._block(other, block).tocsc()
-            work = np.empty(left.shape[1], dtype=self.precision)
-            by_rows = (left.data, left.indices, left.indptr)
-            _subtract(schur.T, by_rows, self.inverses[other].T, (right.data, right.indices, right.indptr), work)
+            work: NDArray[Any] = np.empty(len(self.inverses[other]), dtype=self.precision)
+            right = self._cut(self.columns, block, other)  # column by column: rows of the other, columns of this block
+            _subtract(schur.T, self._coupling(block, other), self.inverses[other].T, right, work)
         return np.asarray(schur)
 
     def _inverse(self, matrix: NDArray[Any]) -> NDArray[Any]:
@@ -127,38 +177,43 @@ class Elimination:
         part: dict[int, NDArray[Any]] = {}
         for block in (*range(self.pivot), *range(self.last, self.pivot, -1), self.pivot):
             for other in self._eliminated(block):
-                y[block] = y[block] - self._block(block, other) @ part[other]
+                _subtract_product(y[block], self._coupling(block, other), part[other])
             if block != self.pivot:
                 part[block] = self.inverses[block] @ y[block]
         part[self.pivot] = self.back_substitute(self.factors, self.order, y[self.pivot])[0]
         for block in (*range(self.pivot - 1, -1, -1), *range(self.pivot + 1, self.last + 1)):
             towards = block + 1 if block < self.pivot else block - 1
-            part[block] = part[block] - self.inverses[block] @ (self._block(block, towards) @ part[towards])
+            inflow = np.zeros_like(y[block])
+            _subtract_product(inflow, self._coupling(block, towards), part[towards])
+            part[block] = part[block] + self.inverses[block] @ inflow
         return np.concatenate([part[block] for block in range(self.last + 1)]).astype(np.float64)
 
 
 def refined(
     apply: Callable[[NDArray[np.float64]], NDArray[np.float64]], factors: Elimination, b: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], float]:
-    """(x, |L x - b| / |b|) by GMRES with the exact matrix, preconditioned by the factors.
+    """(x, |L x - b| / |b|): x corrected by the factors until the residual with the exact matrix no longer falls.
 
-    apply: x -> L x in double precision. Stops where the residual no longer falls.
+    apply: x -> L x in double precision. A correction that gains less than two digits is made by GMRES instead.
     """
     size = float(np.linalg.norm(b))
-    x = np.zeros_like(b)
-    residual, wanted = b, 1.0
     operator = LinearOperator((len(b),) * 2, matvec=lambda y: apply(factors.solve(y)), dtype=np.float64)
-    for _ in range(4):
-        step, _ = gmres(operator, residual, rtol=1e-10, restart=40, maxiter=1)
-        trial = x + factors.solve(step)
-        remains = b - apply(trial)
+    x, residual, reached = np.zeros_like(b), b, 1.0
+    plain = True
+    for _ in range(8):
+        step = factors.solve(residual if plain else gmres(operator, residual, rtol=1e-10, restart=40, maxiter=1)[0])
+        remains = residual - apply(step)
         error = float(np.linalg.norm(remains)) / size
-        if not error < wanted:
+        if error < reached:
+            plain = plain and error < 0.01 * reached
+            x, residual, reached = x + step, remains, error
+            if reached < RESIDUAL:
+                break
+        elif plain:
+            plain = False
+        else:
             break
-        x, residual, wanted = trial, remains, error
-        if wanted < RESIDUAL:
-            break
-    return x, wanted
+    return x, reached
 
 
 renew(globals())

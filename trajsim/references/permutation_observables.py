@@ -78,7 +78,7 @@ def _one(
         case record.Operator(label=label, terms=terms):
             return sum(_local(state, local, label) for local in model.operator(terms))
         case records.Purity():
-            return state.purity
+            return state.purity()
         case _:
             raise UnsupportedError(
                 f"`{observable.name}` must be recorded of trajectories, but the permutation-symmetric state was asked"

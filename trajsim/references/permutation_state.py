@@ -40,10 +40,14 @@ def _turn(j: float, axis: str) -> Block:
 
 @dataclass(frozen=True, eq=False)
 class PermutationState:
-    r"""blocks: rho_j summed over its d_j copies, (2j + 1, 2j + 1), j ascending, m ascending; \sum_j tr rho_j = 1."""
+    r"""blocks: rho_j summed over its d_j copies, (2j + 1, 2j + 1), j ascending, m ascending; \sum_j tr rho_j = 1.
+
+    residual: ||L rho|| / ||rho|| of a steady state (2-norms), inverse time, else NaN.
+    """
 
     n_sites: int
     blocks: tuple[Block, ...]
+    residual: float = np.nan
 
     @cached_property
     def ladder_weights(self) -> NDArray[np.float64]:
@@ -102,7 +106,6 @@ class PermutationState:
         r"""\sum_{i != j} <S^a_i S^b_j> / (N (N - 1)), e.g. "xx"; the paper's Pauli figure is 4 times this."""
         return self.pair(AXES.index(axes[0]), AXES.index(axes[1]))
 
-    @cached_property
     def entropy(self) -> float:
         r"""-tr rho ln rho = -\sum_j \sum_k p_jk (ln p_jk - ln d_j), p_jk the eigenvalues of rho_j (Eq. (14))."""
         total = 0.0
@@ -112,7 +115,6 @@ class PermutationState:
             total -= float(np.sum(p * (np.log(p) - log_multiplicity(self.n_sites, float(j)))))
         return total
 
-    @cached_property
     def purity(self) -> float:
         r"""tr rho^2 = \sum_j tr rho_j^2 / d_j."""
         terms = [

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,23 +16,16 @@ from trajsim.references.permutation_liouvillian import liouvillian, steady_secto
 from trajsim.references.permutation_space import Sector, Space
 from trajsim.references.permutation_state import PermutationState
 
-__all__ = ["Inverse", "SteadyState", "likely_ladder", "steady"]
+__all__ = ["Inverse", "likely_ladder", "steady"]
 
 Vector = NDArray[np.float64]
 
-SMALL = 12
+SMALL = 8
 """Spins of the small system whose pair correlations say where the ladders of a large one are populated."""
 ACCEPTED = 1e-8
 """Largest |L x - b| / |b| of an answer."""
 SINGULAR: dict[type, float] = {np.float32: 1e6, np.float64: 1e11}
 """Largest |L^-1| |L| that factors of this precision are trusted with."""
-
-
-class SteadyState(NamedTuple):
-    """state: rho. residual: |L rho| / |rho| (2-norms), inverse time."""
-
-    state: PermutationState
-    residual: float
 
 
 def _resized(form: CollectiveForm, n_sites: int) -> CollectiveForm:
@@ -48,7 +40,7 @@ def likely_ladder(form: CollectiveForm) -> int:
     n = form.n_sites
     if n <= SMALL:
         return n // 2
-    small = steady(_resized(form, SMALL)).state
+    small = steady(_resized(form, SMALL))
     pair = sum(small.pair(a, a) for a in range(3))
     j = math.sqrt(0.25 + 0.75 * n + n * (n - 1) * max(pair, 0.0)) - 0.5
     return min(int(j), n // 2)
@@ -113,7 +105,7 @@ class Inverse:
             self.precision = np.float64
 
 
-def steady(form: CollectiveForm) -> SteadyState:
+def steady(form: CollectiveForm) -> PermutationState:
     r"""rho with L rho = 0, tr rho = 1: the solution of L' rho = u_p, made a state.
 
     Raises UnsupportedError without local jumps (every j is then conserved), for several steady states, and for more
@@ -129,4 +121,4 @@ def steady(form: CollectiveForm) -> SteadyState:
     x = inverse.solve(inverse.source)
     x /= space.trace @ x
     residual = float(np.linalg.norm(inverse.matrix @ x) / np.linalg.norm(x))
-    return SteadyState(PermutationState(form.n_sites, tuple(space.blocks(x))), residual)
+    return PermutationState(form.n_sites, tuple(space.blocks(x)), residual)

@@ -44,7 +44,7 @@ def check_initial(initial: InitialState, model: SpinModel) -> Direction | None:
         return None
     reason = f"{initial.to_spec()['state']} is not"
     if isinstance(initial, Product):
-        directions = set(initial._directions(model.n_sites))
+        directions = set(initial.directions(model.n_sites))
         if len(directions) == 1:
             return directions.pop()
         reason = "its axis is not the same on every site"

@@ -12,11 +12,14 @@ if TYPE_CHECKING:
     from trajsim.model import SpinModel
     from trajsim.observables import Observable
 
-__all__ = ["CompiledSampler", "Sampler"]
+__all__ = ["CompiledSampler", "Sampler", "attributes_of", "notes_of"]
 
 
 class CompiledSampler(Protocol):
-    """A sampler ready to draw: trajectory i is a pure function of (model, settings, grid, seed, i)."""
+    """A sampler ready to draw: trajectory i is a pure function of (model, settings, grid, seed, i).
+
+    together: an attribute that it need not have, how many trajectories it draws in the time of one.
+    """
 
     @property
     def layout(self) -> Layout:
@@ -36,7 +39,11 @@ class CompiledSampler(Protocol):
 
 
 class Sampler(Protocol):
-    """Settings of a sampler. Those of `trajsim.records` that it can make stand in an attribute `records`, if any."""
+    """Settings of a sampler. What it need not have:
+
+    records: names of those of `trajsim.records` that it can make. refused: name -> reason of what it cannot observe.
+    jumps: False if its trajectories do not jump. notes(model), attributes(model): see `notes_of`, `attributes_of`.
+    """
 
     @property
     def method(self) -> str:
@@ -66,3 +73,15 @@ class Sampler(Protocol):
         share gives them common random numbers.
         Raises: as `check`.
         """
+
+
+def notes_of(sampler: Sampler, model: SpinModel) -> tuple[str, ...]:
+    """What a reader of the numbers should know of the method on this model: a bias, a long step."""
+    notes: tuple[str, ...] = sampler.notes(model) if hasattr(sampler, "notes") else ()
+    return notes
+
+
+def attributes_of(sampler: Sampler, model: SpinModel) -> dict[str, Any]:
+    """What an opened ensemble says about its sampler beside the campaign's text."""
+    attributes: dict[str, Any] = sampler.attributes(model) if hasattr(sampler, "attributes") else {}
+    return attributes

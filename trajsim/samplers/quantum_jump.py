@@ -83,7 +83,7 @@ class QuantumJump:
     precision: str = "double"
     memory: str = "fast"
     method: ClassVar[str] = "quantum_jump"
-    records: ClassVar[frozenset[str]] = RECORDS_OF_STATES | {"collective_covariance"}
+    records: ClassVar[frozenset[str]] = RECORDS_OF_STATES | {"collective_covariance", "sublattice_moment"}
 
     def __post_init__(self) -> None:
         """Validate."""

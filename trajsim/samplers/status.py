@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["NORM_LOST", "NO_CHANNEL", "OK", "REMEDIES", "STEP_TOO_SMALL", "UNFINISHED", "describe"]
+__all__ = ["NORM_LOST", "NOT_FINITE", "NO_CHANNEL", "OK", "REMEDIES", "STEP_TOO_SMALL", "UNFINISHED", "describe"]
 
 OK: Final = 0
 STEP_TOO_SMALL: Final = 1
 NORM_LOST: Final = 2
 NO_CHANNEL: Final = 3
+NOT_FINITE: Final = 4
 UNFINISHED: Final = -1  # internal: the kernel used up its budget and wants to be called again
 
 REMEDIES: Final = {
@@ -18,6 +19,7 @@ REMEDIES: Final = {
     "or check the rates and couplings for values of very different size",
     NORM_LOST: "the norm of the state grew or was no longer finite; check the model for huge couplings",
     NO_CHANNEL: "a jump was due but every channel had rate zero; lower `sampler.tolerance`",
+    NOT_FINITE: "a spin was no longer finite; lower `sampler.time_step` or check the model for huge couplings",
 }
 
 
