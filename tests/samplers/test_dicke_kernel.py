@@ -173,3 +173,24 @@ def test_an_independent_spin_decays_exponentially():
         if pooled(expected)[-1] < 5:
             statistic = np.sum((observed - expected)[kept] ** 2 / expected[kept])
         assert stats.chi2.sf(statistic, kept.sum()) > ALARM
+
+
+def test_trajectories_converge_with_the_tolerance():
+    """The same random numbers at three tolerances: jumps move by the tolerance, and states with them.
+
+    The median over trajectories: a jump that falls within the tolerance of a sample time may lie on its other side.
+    """
+    model, times = xyz(200), TimeGrid((1.0, 2.0, 4.0))
+
+    def sampled(tolerance: float) -> np.ndarray:
+        sampler = DickeJump(tolerance).compile(model, Product("-z"), times, [Magnetisation(("z",)), JumpCounts()])
+        data = sampler.run_block(8, 0, 20, keep_raw=True)
+        assert not data.status.any()
+        return data.raw
+
+    exact = sampled(1e-11)
+    tolerances = (1e-3, 1e-5, 1e-7)
+    errors = [np.median(np.abs(sampled(tolerance) - exact)[:, -1, 0]) for tolerance in tolerances]
+    assert np.array_equal(np.median(sampled(1e-6)[..., 1], axis=0), np.median(exact[..., 1], axis=0))
+    assert all(error < tolerance for error, tolerance in zip(errors, tolerances, strict=True))
+    assert errors[0] > 10.0 * errors[2]  # loose ones do better than they must: orders are whole numbers

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from trajsim.kernel_cache import renew
 from trajsim.samplers import lanes
+from trajsim.samplers.borrowed import borrowed
 from trajsim.samplers.dicke_channels import Kraus, apply_jump, jump_rate
 from trajsim.samplers.dicke_ladder import Ladder
 from trajsim.samplers.dicke_series import expand, sum_series
@@ -123,6 +124,8 @@ def dicke_advance(
     jumps (families,) counts jumps after `count_from`. UNFINISHED after `budget` amplitudes in products in all, or when
     the log of jumps is full: empty it and call again.
     """
+    ladder, kraus, space = borrowed(ladder), borrowed(kraus), borrowed(space)
+    clock, counters, jumps = borrowed(clock), borrowed(counters), borrowed(jumps)
     row = ladder.m.shape[0]
     half = 0.5 * tolerance
     while clock[_TIME] < until:
