@@ -114,8 +114,7 @@ def _linear(writer: _Writer, o: Any, at: int) -> None:
         sizes = np.bincount(sublattices(writer.model), minlength=2)
         for part in range(2):
             for k, (a,) in enumerate(map(_components, o.components)):
-                where = at + part * len(o.components) + k
-                writer.put(where, [(writer.part + 3 * part + a, writer.one, 1.0 / sizes[part])])
+                writer.put(at + 2 * k + part, [(writer.part + 3 * part + a, writer.one, 1.0 / sizes[part])])
 
 
 def _correlation(writer: _Writer, o: obs.Correlation, at: int) -> None:
