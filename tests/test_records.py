@@ -9,6 +9,7 @@ import pytest
 
 from trajsim import catalog, records
 from trajsim import observables as record
+from trajsim.classical_records import SublatticeDistribution, SublatticeMagnetisation, TimeStepError
 from trajsim.errors import InputError, UnsupportedError
 from trajsim.grid import SteadyState, TimeGrid
 from trajsim.lattice import Lattice
@@ -34,13 +35,27 @@ def test_from_spec():
         records.JumpRecords(),
         records.FinalStates("single"),
     )
-    assert [o.name for o in found] == list(records.RECORDS)
+    assert [o.name for o in found] == list(records.RECORDS)[:5]
     assert record.from_spec(dict.fromkeys(spec, False), RING) == ()
     plain = record.from_spec(dict.fromkeys(spec, True), RING)
     assert plain[1] == records.EntanglementEntropy()
     assert plain[4] == records.FinalStates("double")
     assert [o.to_spec() for o in plain] == [{}, {}, {}, {}, {"precision": "double"}]
     assert found[1].to_spec() == {"sites": [0, 3]}
+
+
+def test_classical_records_from_spec():
+    spec = {"sublattice_magnetisation": ["z"], "sublattice_distribution": 12, "time_step_error": True}
+    found = record.from_spec(spec, RING)
+    assert found == (SublatticeMagnetisation(("z",)), SublatticeDistribution(12), TimeStepError())
+    assert [o.name for o in found] == list(records.RECORDS)[5:]
+    assert [o.to_spec() for o in found] == [{"components": ("z",)}, 12, {}]
+    plain = record.from_spec(dict.fromkeys(spec, True), RING)
+    assert plain == (SublatticeMagnetisation(), SublatticeDistribution(), TimeStepError())
+    assert record.from_spec(dict.fromkeys(spec, False), RING) == ()
+    for key, value in (("sublattice_magnetisation", []), ("sublattice_distribution", 1), ("time_step_error", 3)):
+        with pytest.raises(InputError, match=f"`record.{key}` must"):
+            record.from_spec({key: value}, RING)
 
 
 def test_layout():

@@ -77,7 +77,7 @@ def test_changing_one_bit_of_a_key_or_a_counter_changes_half_the_bits():
     rng = np.random.default_rng(5)
     words = rng.integers(0, 2**64, (200, 2), dtype=np.uint64)
     changed, n = [], np.full(200, 77, dtype=np.uint64)
-    for bit in (np.uint64(1) << np.arange(64, dtype=np.uint64)):
+    for bit in np.uint64(1) << np.arange(64, dtype=np.uint64):
         for k in range(2):
             other = words.copy()
             other[:, k] ^= bit

@@ -127,7 +127,12 @@ def test_two_bosons_are_exact_for_their_vacua_and_fock_states(S):
     raw = [
         sum(comb(k, j) * powers[k - j] * (-1) ** j * vacuum[j] for j in range(k + 1)) / 2**k for k in range(5)
     ]  # of sz = (|alpha|^2 - |beta|^2) / 2
-    corrected = [raw[1], raw[2] + k2, raw[3] + (3 * k2 + k3) * raw[1], raw[4] + (6 * k2 + 4 * k3) * raw[2] + 3 * k2**2 + k4]
+    corrected = [
+        raw[1],
+        raw[2] + k2,
+        raw[3] + (3 * k2 + k3) * raw[1],
+        raw[4] + (6 * k2 + 4 * k3) * raw[2] + 3 * k2**2 + k4,
+    ]
     np.testing.assert_allclose(corrected, [S, S**2, S**3, S**4], rtol=1e-6)
 
 

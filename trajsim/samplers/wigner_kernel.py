@@ -113,7 +113,7 @@ def _(bridge):  # type: ignore[no-untyped-def]
     return lambda bridge: pointer(bridge)
 
 
-@njit(inline="always")
+@njit(cache=True, inline="always")
 def _gathered(a: Any, spins: Any, places: Any, coefficient: Any, begin: Any, end: Any) -> Any:
     """a + sum of a row of the coupling matrix times the spins."""
     for k in range(begin, end):
@@ -148,7 +148,7 @@ def _collect(generator: WignerGenerator, space: WignerSpace, ahead: bool) -> Non
             store(q, sums, at + LANES)
 
 
-@njit(inline="always")
+@njit(cache=True, inline="always")
 def _turned(x: Any, y: Any, z: Any, sums: Any, jump: Any, real: Any, imaginary: Any, begin: Any, end: Any) -> Any:
     """(x, y, z) with what the collective jumps add to a rotation vector."""
     for m in range(begin, end):
