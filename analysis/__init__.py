@@ -26,6 +26,7 @@ _HOME = {
     "correlation": "correlations",
     "correlation_length": "correlation_lengths",
     "counting_distribution": "jump_statistics",
+    "critical_exponent": "power_laws",
     "ensemble_mean": "means",
     "failures": "results",
     "fano_factor": "jump_statistics",
@@ -33,16 +34,20 @@ _HOME = {
     "jump_record": "jump_records",
     "kitagawa_ueda_squeezing": "squeezing",
     "order_parameter": "order_parameters",
+    "parameter_map": "phase_maps",
     "plot": "plots",
     "reduce_all": "everything",
     "relaxation_rate": "relaxation",
     "rows": "tables",
+    "spin_variance": "fluctuations",
     "structure_factor": "structure_factors",
+    "symmetry_restoration": "restoration",
     "table": "tables",
     "to_csv": "tables",
     "to_json": "tables",
     "to_netcdf": "tables",
     "to_pauli": "results",
+    "transverse_polarisation": "restoration",
     "waiting_time_distribution": "jump_statistics",
     "wineland_squeezing": "squeezing",
 }
@@ -59,6 +64,7 @@ __all__ = [
     "correlation",
     "correlation_length",
     "counting_distribution",
+    "critical_exponent",
     "ensemble_mean",
     "failures",
     "fano_factor",
@@ -66,16 +72,20 @@ __all__ = [
     "jump_record",
     "kitagawa_ueda_squeezing",
     "order_parameter",
+    "parameter_map",
     "plot",
     "reduce_all",
     "relaxation_rate",
     "rows",
+    "spin_variance",
     "structure_factor",
+    "symmetry_restoration",
     "table",
     "to_csv",
     "to_json",
     "to_netcdf",
     "to_pauli",
+    "transverse_polarisation",
     "waiting_time_distribution",
     "wineland_squeezing",
 ]
@@ -86,12 +96,16 @@ if TYPE_CHECKING:
     from .correlations import connected_correlation, correlation
     from .distributions import bimodality_coefficient, bimodality_index, binder_cumulant, collective_distribution
     from .everything import attempt_all, available, reduce_all
+    from .fluctuations import spin_variance
     from .jump_records import jump_record
     from .jump_statistics import counting_distribution, fano_factor, jump_rate, waiting_time_distribution
     from .means import ensemble_mean
     from .order_parameters import order_parameter
+    from .phase_maps import parameter_map
     from .plots import plot
+    from .power_laws import critical_exponent
     from .relaxation import relaxation_rate
+    from .restoration import symmetry_restoration, transverse_polarisation
     from .results import failures, to_pauli
     from .squeezing import kitagawa_ueda_squeezing, wineland_squeezing
     from .structure_factors import structure_factor

@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from trajsim.checks import integer
 from trajsim.errors import InputError, UnsupportedError
 
 from . import opened
@@ -28,6 +29,7 @@ def correlation_length(
     method: str = "second_moment",
     wave_vector: Sequence[float] | None = None,
     distances: tuple[int, int] | None = None,
+    step: int = 1,
     connected: bool = True,
 ) -> xr.Dataset:
     """Correlation length in lattice constants, for the pairs "xx", "yy", "zz" that were recorded.
@@ -40,15 +42,16 @@ def correlation_length(
     when correlations are not peaked at Q (NaN if S(Q) < S(Q + dk)), when xi is not small against the lattice (it
     saturates near L / 2 pi), and by the factor that the short-distance part of C(d) has when xi is of order one.
 
-    method = "exponential": least squares of ln |C(r)| = a - r / xi over r = r_min ... r_max along the first lattice
-    direction, weighted by the errors of the correlations. Wrong when the window reaches distances at which C(r) is not
-    yet a single exponential, or r_max is not small against L/2 on a ring, where the two ways around add: then xi is
-    too long. NaN where a distance of the window is less than 2 standard errors from zero: the logarithm would be
-    biased, choose a shorter window or add trajectories.
+    method = "exponential": least squares of ln |C(r)| = a - r / xi over r = r_min, r_min + step, ... r_max along the
+    first lattice direction, weighted by the errors of the correlations. Wrong when the window reaches distances at
+    which C(r) is not yet a single exponential, or r_max is not small against L/2 on a ring, where the two ways around
+    add: then xi is too long. NaN where a distance of the window is less than 2 standard errors from zero: the logarithm
+    would be biased, choose a shorter window or add trajectories.
 
     wave_vector: Q where the correlations are ordered, shape (dim,), None for 0 (ferromagnetic); for an exponential fit
-        its first component must be 0 or pi, and C(r) is multiplied by cos(Q r).
-    distances: (r_min, r_max) of the exponential fit, both included; None takes 1 ... L/4.
+        its first component must be a multiple of pi / step, and C(r) is multiplied by cos(Q r) = +-1.
+    distances: (r_min, r_max) of the exponential fit, both included; None takes step ... L/4.
+    step: of the exponential fit; 2 compares sites of one sublattice of a chain with a unit cell of two sites.
     connected: use connected correlations; False where a symmetry makes the magnetisation vanish.
 
     Returns value, standard_error (jackknife), ... with dimensions (point, [time], pair).
@@ -78,7 +81,9 @@ def correlation_length(
         raise InputError(f"`correlation` must hold one of xx, yy, zz for its length, but it holds {', '.join(pairs)}")
     dataset = dataset.sel(pair=pairs)
     length = (
-        _second_moment(dataset, q) if method == "second_moment" else _exponential(dataset, names, prepare, q, distances)
+        _second_moment(dataset, q)
+        if method == "second_moment"
+        else _exponential(dataset, names, prepare, q, distances, integer("step", step, least=1))
     )
 
     def function(point: int) -> Callable[..., Any]:
@@ -131,19 +136,24 @@ def _exponential(
     prepare: Callable[[int], Callable[..., Any]] | None,
     q: Array,
     distances: tuple[int, int] | None,
+    step: int,
 ) -> Callable[[int], Callable[[Array], Array]]:
     lattice = opened.common_lattice(dataset)
-    if not np.isclose(abs(np.sin(q[0])), 0.0, atol=1e-9):
-        raise InputError(f"`wave_vector` must begin with 0 or pi for an exponential fit, but it is {q.tolist()}")
     rows, vectors = opened.displacement_rows(dataset, lattice), lattice.displacements
     along = ~vectors[:, 1:].any(axis=1)
     longest = int(abs(vectors[along, 0]).max())
-    low, high = (1, max(2, longest // 2)) if distances is None else distances
-    if not 0 <= low < high <= longest:
-        raise InputError(f"`distances` must be 0 <= r_min < r_max <= {longest}, but ({low}, {high}) was given")
-    r = np.arange(low, high + 1)
-    at = [rows[along & (abs(vectors[:, 0]) == step)] for step in r]
+    low, high = (step, max(2 * step, longest // 2)) if distances is None else distances
+    if not 0 <= low < high <= longest or high - low < step:
+        raise InputError(
+            f"`distances` must be 0 <= r_min < r_max <= {longest} with two distances {step} apart, but ({low}, {high}) "
+            "was given"
+        )
+    r = np.arange(low, high + 1, step)
+    at = [rows[along & (abs(vectors[:, 0]) == distance)] for distance in r]
     signs = np.cos(q[0] * r)
+    if not np.allclose(np.abs(signs), 1.0, rtol=0.0, atol=1e-9):
+        wanted = "0 or pi" if step == 1 else f"a multiple of pi/{step} with cos(Q r) = 1 or -1 on the window"
+        raise InputError(f"`wave_vector` must begin with {wanted} for an exponential fit, but it is {q.tolist()}")
 
     def select(c: Array) -> Array:
         staggered: Array = np.stack([c[..., i].mean(axis=-1) for i in at], axis=-1) * signs

@@ -14,12 +14,14 @@ from .autocorrelations import autocorrelation_time
 from .correlation_lengths import correlation_length
 from .correlations import connected_correlation
 from .distributions import bimodality_coefficient, bimodality_index, binder_cumulant
+from .fluctuations import spin_variance
 from .jump_records import has_records
 from .jump_statistics import REDUCERS as _OF_JUMPS
 from .jump_statistics import has_counts, waiting_time_distribution
 from .means import ensemble_mean
 from .order_parameters import order_parameter
 from .relaxation import relaxation_rate
+from .restoration import has_transverse, symmetry_restoration, transverse_polarisation
 from .squeezing import has_second_moments, kitagawa_ueda_squeezing, wineland_squeezing
 from .structure_factors import structure_factor
 
@@ -30,6 +32,7 @@ _DERIVED: dict[str, tuple[tuple[str, ...], Callable[[xr.Dataset], xr.Dataset]]] 
     "structure_factor": (("correlation",), structure_factor),
     "order_parameter": (("correlation",), order_parameter),
     "correlation_length": (("correlation",), correlation_length),
+    "spin_variance": (("sublattice_moment",), spin_variance),
     "bimodality_coefficient": (("collective_moment", "collective_distribution"), bimodality_coefficient),
     "binder_cumulant": (("collective_moment", "collective_distribution"), binder_cumulant),
     "bimodality_index": (("collective_distribution",), bimodality_index),
@@ -51,6 +54,10 @@ def available(dataset: xr.Dataset, window: tuple[float, float] | None = None) ->
     found |= {key: reducer for key, (needs, reducer) in _DERIVED.items() if any(name in names for name in needs)}
     if has_second_moments(dataset):
         found |= _SQUEEZING
+    if has_transverse(dataset):
+        found["transverse_polarisation"] = transverse_polarisation
+        if "time" in dataset.dims:
+            found["symmetry_restoration"] = symmetry_restoration
     if has_counts(dataset):
         of_jumps = dict(_OF_JUMPS)
         if has_records(dataset):

@@ -145,12 +145,60 @@ def plot_two_time_correlation(result: xr.Dataset) -> Figure:
     return _finish(figure, result)
 
 
+def plot_symmetry_restoration(result: xr.Dataset) -> Figure:
+    """Restoration times by criterion against the swept parameter (the spin on a logarithmic axis), both sublattices."""
+    part = result.isel(sublattice=[-1])
+    figure = _figure(part, "point" if result.sizes["point"] > 1 else "criterion")
+    if result.sizes["point"] > 1 and _last(_abscissa(part)) == "S":
+        figure.axes[0].set_xscale("log")
+    return figure
+
+
+def plot_critical_exponent(result: xr.Dataset) -> Figure:
+    """The fitted points with their errors, and the power laws, against |x - x_c| on logarithmic axes."""
+    figure, (axes,) = _panels(1)
+    others = [str(d) for d in result["value"].dims]
+    for number, position in enumerate(itertools.product(*(range(result.sizes[d]) for d in others))):
+        at = dict(zip(others, position, strict=True))
+        line = result.isel(at)
+        distance = np.abs(result["x"].values - line["critical"].item())
+        words = ", ".join([*_words(result, at), f"nu = {_text(round(line['value'].item(), 3))}"])
+        style: dict[str, Any] = {"marker": MARKERS[number % len(MARKERS)], "markersize": 4, "capsize": 2}
+        drawn = axes.errorbar(
+            distance, line["data"], line["data_standard_error"], linestyle="none", label=words, **style
+        )
+        axes.plot(distance, line["fit"], color=drawn.lines[0].get_color(), linewidth=1)
+    axes.set(xscale="log", yscale="log")
+    axes.legend(fontsize="small")
+    units = result.attrs["observable_units"]
+    label = result.attrs["observable"] + (f" [{units}]" if units != "1" else "")
+    axes.set(xlabel=f"|{_last(result.attrs['parameter'])} - critical value|", ylabel=label)
+    return _finish(figure, result)
+
+
+def plot_map(result: xr.Dataset) -> Figure:
+    """One coloured map for each label of the other dimensions, at the last time."""
+    part = result.isel(time=-1) if "time" in result.dims else result
+    others = [str(d) for d in part["value"].dims if d not in ("y", "x")]
+    positions = list(itertools.product(*(range(part.sizes[d]) for d in others)))[:LINES]
+    figure, panels = _panels(len(positions))
+    for axes, position in zip(panels, positions, strict=True):
+        at = dict(zip(others, position, strict=True))
+        line = part.isel(at)
+        image = axes.pcolormesh(line["x"].values, line["y"].values, line["value"].values, shading="nearest")
+        figure.colorbar(image, ax=axes, label=_value_label(part))
+        x, y = (_last(str(part[k].attrs["long_name"])) for k in ("x", "y"))
+        axes.set(xlabel=x, ylabel=y, title=", ".join(_words(part, at)))
+    return _finish(figure, result)
+
+
 _PLOTS: dict[str, Callable[[xr.Dataset], Figure]] = {
     "mean": plot_mean,
     "correlation": plot_correlation,
     "connected_correlation": plot_correlation,
     "pair_correlation": plot_pair_correlation,
     "connected_pair_correlation": plot_pair_correlation,
+    "spin_variance": plot_number,
     "structure_factor": plot_structure_factor,
     "distribution": plot_distribution,
     "jump_rate": plot_number,
@@ -158,6 +206,10 @@ _PLOTS: dict[str, Callable[[xr.Dataset], Figure]] = {
     "counting_distribution": plot_counting_distribution,
     "waiting_time_distribution": plot_waiting_time_distribution,
     "correlation_length": plot_number,
+    "critical_exponent": plot_critical_exponent,
+    "map": plot_map,
+    "symmetry_restoration": plot_symmetry_restoration,
+    "transverse_polarisation": plot_number,
     "kitagawa_ueda_squeezing": plot_number,
     "order_parameter": plot_number,
     "bimodality_coefficient": plot_number,

@@ -22,7 +22,7 @@ PAIRED = "variance over pairs of trajectories"
 
 _KEPT = (*steady.KEYS, "campaign", "seed", "model", "model_hash", "trajsim_version", "spin", "total_spin")
 
-_POINT_TEXTS = ("point", "lattice", "model", "model_hash")
+_POINT_TEXTS = ("point", "lattice", "model", "model_hash", "spin", "total_spin")
 
 
 def assemble(

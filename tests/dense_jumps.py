@@ -30,7 +30,7 @@ class DenseJumps:
     """Settings of the sampler: none."""
 
     method: ClassVar[str] = "dense_jumps"
-    records: ClassVar[frozenset[str]] = RECORDS_OF_STATES | {"collective_covariance"}
+    records: ClassVar[frozenset[str]] = RECORDS_OF_STATES | {"collective_covariance", "sublattice_moment"}
 
     def to_spec(self) -> dict[str, Any]:
         return {"method": self.method}

@@ -34,6 +34,11 @@ def add_moved(a, x, source, c, at, y):
 
 
 @njit(cache=True)
+def add_aligned(a, x, source, c, at, y):
+    simd.store(simd.add_aligned(simd.load(a, 0), x, source, c, at), y, 0)
+
+
+@njit(cache=True)
 def add_weighted(a, x, source, c, at, y):
     simd.store(simd.add_weighted(simd.load(a, 0), x, source, c, at), y, 0)
 
@@ -54,18 +59,13 @@ def scaled(a, factor, y):
 
 
 @njit(cache=True)
-def subtracted(a, factor, b, y):
-    simd.store(simd.subtracted(simd.load(a, 0), factor, simd.load(b, 0)), y, 0)
-
-
-@njit(cache=True)
 def inner(a, b):
     return simd.inner(simd.load(a, 0), simd.load(b, 0))
 
 
 renew(globals())
 
-KERNELS = (zeros, copied, add_moved, add_weighted, multiply_complex, weighted_norm, scaled, subtracted, inner)
+KERNELS = (zeros, copied, add_moved, add_aligned, add_weighted, multiply_complex, weighted_norm, scaled, inner)
 
 
 # exact arithmetic, rounded once where an instruction rounds once ------------------------------------------
@@ -123,6 +123,8 @@ def digest(dtype: Any, offset: int) -> str:
     for mask in range(2 * size):
         add_moved(a, x, mask, c, lanes, y)
         found.update(y.tobytes())
+        add_aligned(a, x, mask - mask % lanes, c, lanes, y)
+        found.update(y.tobytes())
         add_weighted(a, x, mask, c, size, y)
         found.update(y.tobytes())
     for base in (0, size):
@@ -130,8 +132,7 @@ def digest(dtype: Any, offset: int) -> str:
         found.update(y.tobytes() + np.float64(weighted_norm(a, x, base)).tobytes())
         scaled(y, 1.7, y)
         found.update(y.tobytes())
-        subtracted(y, -0.3, a, y)
-        found.update(y.tobytes() + np.float64(inner(y, a)).tobytes())
+        found.update(np.float64(inner(y, a)).tobytes())
         copied(x, base, y, size - base)
         found.update(y.tobytes())
     zeros(y)

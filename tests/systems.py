@@ -100,6 +100,14 @@ def observable_matrices(model: SpinModel, observable: record.Observable) -> Matr
             found = [sum(spins[a, i] for i in range(n)) / n for a in axes]
         case record.SiteMagnetisation(components=axes):
             found = [spins[a, i] for a in axes for i in range(n)]
+        case record.SublatticeMoments(components=axes):
+            groups = [np.flatnonzero(np.asarray(model.lattice.sublattices()) == colour) for colour in (0, 1)]
+            found = [
+                np.mean([np.linalg.matrix_power(spins[a, i], n) for i in group], axis=0)
+                for a in axes
+                for group in groups
+                for n in (1, 2)
+            ]
         case record.PairCorrelation(components=pairs):
             found = [_symmetric(spins[a, i] @ spins[b, j]) for a, b in pairs for i in range(n) for j in range(n)]
         case record.Correlation(components=pairs):

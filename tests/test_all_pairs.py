@@ -14,7 +14,7 @@ from trajsim.errors import InputError, UnsupportedError
 from trajsim.lattice import Lattice
 from trajsim.model import SpinModel, Term, local_jump
 from trajsim.model_spec import parse_terms
-from trajsim.observables import Correlation
+from trajsim.observables import Correlation, Operator
 from trajsim.spin_polynomials import spin_form
 from trajsim.symmetries import permutation_invariant
 from trajsim.terms import exchange, field, power_law
@@ -127,7 +127,7 @@ def test_large_models_have_no_list_of_pairs_and_say_so() -> None:
     with pytest.raises(UnsupportedError, match="at most 100000 bonds"):
         dissipative_heisenberg(Lattice.complete(500), 0.1)
     with pytest.raises(UnsupportedError, match="at most 100000 to be written out"):
-        SpinModel.on(500).operator([AllPairs.product(("Sz", "Sz"))])
+        SpinModel.on(500, spin=[0.5] * 499 + [1.0]).operator([AllPairs.product(("Sz", "Sz"))])
     with pytest.raises(UnsupportedError, match="at most 5000000 bonds to list them"):
         _ = Lattice.complete(5000).bonds
 
@@ -209,9 +209,17 @@ def test_faults_of_tables(table: dict[str, object], message: str) -> None:
         from_tables(500, [table])
 
 
-def test_observables_list_their_pairs() -> None:
-    model = from_tables(100, [])
-    terms = parse_terms([{"operators": ["Sx", "Sx"], "on": "pairs"}], model)
-    assert len(terms) == 4950
-    with pytest.raises(UnsupportedError, match="100000"):
-        parse_terms([{"operators": ["Sx", "Sx"], "on": "pairs"}], from_tables(1000, []))
+@pytest.mark.parametrize("n", [8, 1000])
+def test_operators_to_record(n: int) -> None:
+    """As declared, and from a table of a campaign file."""
+    model = from_tables(n, [])
+    declared = Operator("interaction", (AllPairs.product(("Sx", "Sx"), 0.5), Term.product(["Sz"], [3])))
+    assert declared.field(model).size == 1
+    operators = model.operator(declared.terms)
+    assert len(operators) == (8 * 7 // 2 + 1 if n == 8 else 2)
+    pairs = {"operators": ["Sx", "Sx"], "on": "pairs", "coefficient": 0.5}
+    read = parse_terms([pairs, {"operators": ["Sz"], "sites": [3]}], model)
+    assert [op.values.tobytes() for op in model.operator(read)] == [op.values.tobytes() for op in operators]
+    assert declared.to_spec()[0] == {"on": "pairs", "operators": ["Sx", "Sx"], "coefficient": [0.5, 0.0]}
+    with pytest.raises(InputError, match="must be Hermitian, but its part on sites"):
+        Operator("flip", (AllPairs.product(("S+", "S+"), 0.5),)).field(model)

@@ -168,3 +168,9 @@ def test_one_spin_for_each_site() -> None:
         SpinModel.on(3, spin=0.7)
     with pytest.raises(InputError, match="`lattice` must be an integer"):
         SpinModel.on("chain")  # type: ignore[arg-type]
+
+
+def test_models_that_are_too_large_for_one_matrix_say_so() -> None:
+    for model in (SpinModel.on(500), gain_loss_chain(5, 1600, 1, 1, 1, 1)):
+        with pytest.raises(UnsupportedError, match="to be written as one matrix, but it has 2"):
+            model.to_qutip()

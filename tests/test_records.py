@@ -22,6 +22,7 @@ TIMES = TimeGrid([0.5, 1.0])
 def test_from_spec():
     spec = {
         "collective_covariance": True,
+        "sublattice_moment": ["z", "x"],
         "entanglement_entropy": [3, 0],
         "purity": True,
         "jump_records": True,
@@ -30,6 +31,7 @@ def test_from_spec():
     found = record.from_spec(spec, RING)
     assert found == (
         record.CollectiveCovariance(),
+        record.SublatticeMoments(("z", "x")),
         records.EntanglementEntropy((0, 3)),
         records.Purity(),
         records.JumpRecords(),
@@ -38,10 +40,13 @@ def test_from_spec():
     assert [o.name for o in found] == list(records.RECORDS)[:5]
     assert record.from_spec(dict.fromkeys(spec, False), RING) == ()
     plain = record.from_spec(dict.fromkeys(spec, True), RING)
-    assert plain[1] == records.EntanglementEntropy()
-    assert plain[4] == records.FinalStates("double")
-    assert [o.to_spec() for o in plain] == [{}, {}, {}, {}, {"precision": "double"}]
-    assert found[1].to_spec() == {"sites": [0, 3]}
+    assert plain[1] == record.SublatticeMoments(("x", "y", "z"))
+    assert plain[2] == records.EntanglementEntropy()
+    assert plain[5] == records.FinalStates("double")
+    assert [o.to_spec() for o in plain] == [
+        {}, {"components": ("x", "y", "z")}, {}, {}, {}, {"precision": "double"}
+    ]  # fmt: skip
+    assert found[2].to_spec() == {"sites": [0, 3]}
 
 
 def test_classical_records_from_spec():

@@ -12,13 +12,16 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 _HOME = {
+    "DickeJump": "samplers.dicke_jump",
     "Lattice": "lattice",
+    "Lindblad": "references.lindblad",
     "SpinModel": "model",
     "QuantumJump": "samplers.quantum_jump",
     "TruncatedWigner": "samplers.truncated_wigner",
     "TrajsimError": "errors",
     "open": "campaign.store",
     "sample": "ensemble",
+    "solve": "references.solve",
     "two_time_correlation": "two_time",
 }
 _MODULES = (
@@ -31,17 +34,21 @@ _MODULES = (
     "observables",
     "operators",
     "records",
+    "references",
     "terms",
 )
 
 __all__ = [  # noqa: RUF022 - classes and functions first, then modules
+    "DickeJump",
     "Lattice",
+    "Lindblad",
     "QuantumJump",
     "SpinModel",
     "TrajsimError",
     "TruncatedWigner",
     "open",
     "sample",
+    "solve",
     "two_time_correlation",
     "analysis",
     "catalog",
@@ -53,6 +60,7 @@ __all__ = [  # noqa: RUF022 - classes and functions first, then modules
     "observables",
     "operators",
     "records",
+    "references",
     "terms",
 ]
 
@@ -62,6 +70,9 @@ if TYPE_CHECKING:
     from trajsim.errors import TrajsimError
     from trajsim.lattice import Lattice
     from trajsim.model import SpinModel
+    from trajsim.references.lindblad import Lindblad
+    from trajsim.references.solve import solve
+    from trajsim.samplers.dicke_jump import DickeJump
     from trajsim.samplers.quantum_jump import QuantumJump
     from trajsim.samplers.truncated_wigner import TruncatedWigner
     from trajsim.two_time import two_time_correlation

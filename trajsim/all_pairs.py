@@ -58,8 +58,8 @@ class AllPairs:
         """Written out, pair by pair. Raises UnsupportedError beyond 100000 pairs."""
         if count_pairs(n_sites) > LARGEST_LIST:
             raise UnsupportedError(
-                f"`pairs` must be at most {LARGEST_LIST} to be written out, but {n_sites} sites have "
-                f"{count_pairs(n_sites)}"
+                f"`pairs` must be at most {LARGEST_LIST} to be written out, but {n_sites} sites (not all of one kind) "
+                f"have {count_pairs(n_sites)}"
             )
         term = self.term
         for i in range(n_sites):

@@ -8,20 +8,31 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from trajsim.errors import UnsupportedError
+
 if TYPE_CHECKING:
     from trajsim.lowering import LocalOperator
 
 __all__ = ["embed"]
 
+LARGEST = 2**26
+
 
 def embed(operators: Iterable[LocalOperator], dimensions: Sequence[int]) -> Any:
     """Sum of local operators as a scipy csr_array (D, D), D the product of the dimensions.
+
+    Raises UnsupportedError beyond 2^26 states.
 
     Basis as everywhere in trajsim: site 0 is the lowest digit, index = sum_j digit_j prod_{i<j} d_i.
     """
     from scipy.sparse import csr_array
 
     size = math.prod(dimensions)
+    if size > LARGEST:
+        raise UnsupportedError(
+            f"`model` must have at most {LARGEST} basis states to be written as one matrix, but it has "
+            f"2^{math.log2(size):.4g}"
+        )
     strides = np.cumprod([1, *dimensions[:-1]])
     states = np.arange(size)
     total = csr_array((size, size), dtype=np.complex128)

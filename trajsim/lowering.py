@@ -13,12 +13,8 @@ degree by degree: a chain of spins of S = 1600 is lowered at once.
 
 from __future__ import annotations
 
-import hashlib
-import itertools
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -27,8 +23,18 @@ from trajsim import polynomials
 from trajsim.all_pairs import EXPLICIT_PAIRS, AllPairs, count_pairs, expanded
 from trajsim.decomposition import irreducible_parts
 from trajsim.errors import InputError, UnsupportedError
+from trajsim.local_operators import (
+    LocalOperator,
+    LocalPolynomial,
+    Lowered,
+    LoweredJump,
+    PairOperator,
+    check_matrices,
+    content_hash,
+)
 from trajsim.operators import ComplexMatrix, Site
 from trajsim.polynomials import LARGEST, LARGEST_TENSOR
+from trajsim.rounding import NOISE, exact_sum, rounded, rounded_by_degree
 from trajsim.terms import Jump, Term
 
 __all__ = [
@@ -37,134 +43,15 @@ __all__ = [
     "Lowered",
     "LoweredJump",
     "PairOperator",
+    "check_matrices",
     "content_hash",
     "lower",
     "lower_operator",
-    "rounded_by_degree",
 ]
 
-_NOISE = 2.0**-46  # what is left of a cancellation, relative to what cancelled
 _SKEW = 1e-11  # anti-Hermitian rest that is rounding, relative to the largest element
 
 Merged = list[tuple[tuple[int, ...], ComplexMatrix]]
-
-
-@dataclass(frozen=True, eq=False)
-class LocalOperator:
-    """An operator on ascending sites; local index = digit(sites[0]) + d(sites[0]) digit(sites[1]) + ..."""
-
-    sites: tuple[int, ...]
-    matrix: ComplexMatrix
-
-    @property
-    def values(self) -> ComplexMatrix:
-        """The numbers that define it: of the matrix, or the coefficients of a polynomial."""
-        return self.matrix
-
-
-class LocalPolynomial(LocalOperator):
-    """A polynomial in the spin operators of ascending sites with more than 1024 states in all.
-
-    coefficients: (10,) * k for k sites, axis p for sites[p], as in `trajsim.polynomials`; read-only.
-    """
-
-    coefficients: ComplexMatrix
-
-    def __init__(self, sites: tuple[int, ...], coefficients: ComplexMatrix) -> None:
-        object.__setattr__(self, "sites", sites)
-        object.__setattr__(self, "coefficients", coefficients)
-
-    @property
-    def matrix(self) -> ComplexMatrix:
-        """There is none: raises UnsupportedError."""
-        raise UnsupportedError(
-            f"`model` must have local operators on at most {LARGEST} states for this method, but those on sites "
-            f"{self.sites} have more"
-        )
-
-    @property
-    def values(self) -> ComplexMatrix:
-        """See `LocalOperator.values`."""
-        return self.coefficients
-
-
-class PairOperator(LocalOperator):
-    """The sum of one operator over all pairs i < j of a model of more than 4096 pairs; it has no sites of its own.
-
-    pair: the operator, on sites (0, 1) that stand for i and j; irreducible: its partial traces vanish.
-    """
-
-    pair: LocalOperator
-    n_sites: int
-
-    def __init__(self, pair: LocalOperator, n_sites: int) -> None:
-        object.__setattr__(self, "pair", pair)
-        object.__setattr__(self, "n_sites", n_sites)
-
-    @property
-    def _refusal(self) -> UnsupportedError:
-        return UnsupportedError(
-            f"`model` must have an all-to-all interaction of at most {EXPLICIT_PAIRS} pairs for this method, but "
-            f"{self.n_sites} sites have {count_pairs(self.n_sites)}"
-        )
-
-    @property
-    def sites(self) -> tuple[int, ...]:
-        """There are none: raises UnsupportedError."""
-        raise self._refusal
-
-    @property
-    def matrix(self) -> ComplexMatrix:
-        """There is none: raises UnsupportedError."""
-        raise self._refusal
-
-    @property
-    def values(self) -> ComplexMatrix:
-        """See `LocalOperator.values`."""
-        return self.pair.values
-
-
-@dataclass(frozen=True, eq=False)
-class LoweredJump:
-    r"""\sqrt{rate} L as a sum of local operators, one for each set of sites; label: its family."""
-
-    terms: tuple[LocalOperator, ...]
-    label: str
-
-
-@dataclass(frozen=True, eq=False)
-class Lowered:
-    """Canonical content of a model: what samplers and references compile, and what the hash is taken of."""
-
-    dimensions: tuple[int, ...]
-    hamiltonian: tuple[LocalOperator, ...]
-    jumps: tuple[LoweredJump, ...]
-
-
-def rounded_by_degree(coefficients: ComplexMatrix) -> ComplexMatrix:
-    """A polynomial whose coefficients of each degree, site by site, are rounded like the elements of a matrix."""
-    result = np.zeros_like(coefficients)
-    degree = (slice(0, 1), slice(1, 4), slice(4, 10))
-    for piece in itertools.product(degree, repeat=coefficients.ndim):
-        if coefficients[piece].any():
-            result[piece] = _rounded(coefficients[piece])
-    result.setflags(write=False)
-    return result
-
-
-def _rounded(matrix: ComplexMatrix) -> ComplexMatrix:
-    """Elements as the doubles nearest to decimals with 13 digits after the leading one of the largest."""
-    largest = float(max(np.abs(matrix.real).max(), np.abs(matrix.imag).max()))
-    result = np.zeros_like(matrix)
-    if largest > 1e-280:
-        # the nudge keeps 0.99999999999999994 and 1.0 on one grid
-        places = 13 - math.floor(math.log10(largest * (1 + 1e-9)))
-        power = 10.0 ** abs(places)
-        for out, part in ((result.real, matrix.real), (result.imag, matrix.imag)):
-            # n / 10^k is correctly rounded, n * 10^-k would not be; + 0.0 turns -0.0 into 0.0
-            out[...] = (np.rint(part * power) / power if places >= 0 else np.rint(part / power) * power) + 0.0
-    result.setflags(write=False)
-    return result
 
 
 class _Merger:
@@ -193,7 +80,7 @@ class _Merger:
         for sites, values in merged:
             small = self._fits(sites)
             if id(values) not in self._finished:
-                self._finished[id(values)] = _rounded(values) if small else rounded_by_degree(values)
+                self._finished[id(values)] = rounded(values) if small else rounded_by_degree(values)
             operators.append((LocalOperator if small else LocalPolynomial)(sites, self._finished[id(values)]))
         return tuple(operator for operator in operators if operator.values.any())
 
@@ -237,7 +124,7 @@ class _Merger:
         # sorted by content and summed exactly: neither the order of terms nor their number shows in the bits
         small = self._fits(sites)
         contributions = tuple(
-            (content, factor * _exact_sum(tuple(coefficients))) for content, coefficients in sorted(group.items())
+            (content, factor * exact_sum(tuple(coefficients))) for content, coefficients in sorted(group.items())
         )
         if (small, contributions) not in self._sums:
             side = math.isqrt(len(contributions[0][0]) // 16)
@@ -249,7 +136,7 @@ class _Merger:
                 total += part
                 # elements of a matrix are as exact as the largest of them, coefficients each by itself
                 scale += float(np.abs(part).max()) if small else np.abs(part)
-            total[np.abs(total) <= _NOISE * scale] = 0
+            total[np.abs(total) <= NOISE * scale] = 0
             self._sums[small, contributions] = total
         return self._sums[small, contributions]
 
@@ -270,22 +157,6 @@ def _split_pair(values: ComplexMatrix, d: int) -> tuple[ComplexMatrix, ComplexMa
     if polynomials.fits((d,)):
         return pair, polynomials.to_matrix(first, (d,)), polynomials.to_matrix(second, (d,))
     return pair, first, second
-
-
-@lru_cache
-def _exact_sum(coefficients: tuple[complex, ...]) -> complex:
-    """Sum of numbers, correctly rounded; zero where they cancel to within rounding."""
-    total = complex(_short(math.fsum(c.real for c in coefficients)), _short(math.fsum(c.imag for c in coefficients)))
-    return total if abs(total) > _NOISE * math.fsum(abs(c) for c in coefficients) else 0j
-
-
-def _short(value: float) -> float:
-    """The decimal of 12 digits that differs from `value` by rounding only, if there is one: 0.01 + 0.2 is 0.21.
-
-    Without it an irrational matrix element times 0.21000000000000002 can lie in the next cell of `_rounded`.
-    """
-    decimal = float(f"{value:.11e}")
-    return decimal if abs(value - decimal) <= 4 * math.ulp(value) else value
 
 
 def _little_endian(term: Term, sites: Sequence[Site], order: tuple[int, ...]) -> ComplexMatrix:
@@ -350,22 +221,27 @@ def _size(values: ComplexMatrix, dimensions: Sequence[int]) -> float:
     return float((np.abs(values) if small else np.abs(values) * polynomials.weights(dimensions)).max())
 
 
+def _merged(merger: _Merger, terms: Sequence[Term | AllPairs], where: str) -> tuple[Merged, Merged]:
+    """A sum of terms by sites, and what acts on every pair where there are too many of them to be listed."""
+    sites = merger.sites
+    alike = len({id(site) for site in sites}) == 1
+    if not alike or count_pairs(len(sites)) <= EXPLICIT_PAIRS:
+        return merger.merge(list(expanded(terms, len(sites))), 1.0, where), []
+    listed = merger.merge([term for term in terms if isinstance(term, Term)], 1.0, where)
+    shared = merger.merge([term.term for term in terms if isinstance(term, AllPairs)], 1.0, where)
+    return merger.gathered(listed, shared)
+
+
+def _finished(merger: _Merger, listed: Merged, shared: Merged) -> tuple[LocalOperator, ...]:
+    pairs = [PairOperator(pair, len(merger.sites)) for pair in merger.finish(shared)]
+    return (*merger.finish(listed), *pairs)
+
+
 def lower(sites: Sequence[Site], hamiltonian: Sequence[Term | AllPairs], jumps: Sequence[Jump]) -> Lowered:
     """Merged, rounded, sorted form of a model without jumps of rate 0 or L = 0. Raises InputError."""
     merger = _Merger(sites)
     dimensions = tuple(site.dimension for site in sites)
-    alike = len({id(site) for site in sites}) == 1
-    if alike and count_pairs(len(sites)) > EXPLICIT_PAIRS:
-        written = [term for term in hamiltonian if isinstance(term, Term)]
-        uniform = [term.term for term in hamiltonian if isinstance(term, AllPairs)]
-    else:
-        written, uniform = list(expanded(hamiltonian, len(sites))), []
-    merged = merger.merge(written, 1.0, "hamiltonian")
-    shared = merger.merge(uniform, 1.0, "hamiltonian")
-    if alike and count_pairs(len(sites)) > EXPLICIT_PAIRS:
-        merged, shared = merger.gathered(merged, shared)
-    energy = _hermitian(merged, dimensions)
-    everywhere = [PairOperator(pair, len(sites)) for pair in merger.finish(_hermitian(shared, dimensions))]
+    energy = [_hermitian(part, dimensions) for part in _merged(merger, hamiltonian, "hamiltonian")]
     lowered = []
     for jump in jumps:
         operators = merger.finish(merger.merge(jump.terms, math.sqrt(jump.rate), "jumps"))
@@ -375,36 +251,15 @@ def lower(sites: Sequence[Site], hamiltonian: Sequence[Term | AllPairs], jumps: 
 
     def order(jump: LoweredJump) -> tuple[Any, ...]:
         for term in jump.terms:
-            content.setdefault(id(term.values), term.values.tobytes())
+            if id(term.values) not in content:
+                content[id(term.values)] = term.values.tobytes()
         return [(len(t.sites), t.sites, content[id(t.values)]) for t in jump.terms], jump.label
 
     lowered.sort(key=order)
-    return Lowered(dimensions, (*merger.finish(energy), *everywhere), tuple(lowered))
+    return Lowered(dimensions, _finished(merger, *energy), tuple(lowered))
 
 
 def lower_operator(sites: Sequence[Site], terms: Sequence[Term | AllPairs]) -> tuple[LocalOperator, ...]:
     """A sum of terms, Hermitian or not, merged and rounded like a Hamiltonian. Raises InputError."""
     merger = _Merger(sites)
-    return merger.finish(merger.merge(list(expanded(terms, len(sites))), 1.0, "terms"))
-
-
-def content_hash(lowered: Lowered) -> str:
-    """sha256 (hex) of dimensions, Hamiltonian and jumps; labels do not enter."""
-    digest = hashlib.sha256(b"trajsim model 1\0")
-
-    def add(operators: Sequence[LocalOperator]) -> None:
-        digest.update(np.array([len(operators)], dtype="<i8").tobytes())
-        for operator in operators:
-            if isinstance(operator, PairOperator):
-                place = [0]  # of no sites: of all
-            else:
-                kind = -1 if isinstance(operator, LocalPolynomial) else 1
-                place = [kind * len(operator.sites), *operator.sites]
-            digest.update(np.array(place, dtype="<i8").tobytes())
-            digest.update(np.ascontiguousarray(operator.values, dtype="<c16").tobytes())
-
-    digest.update(np.array([len(lowered.dimensions), *lowered.dimensions], dtype="<i8").tobytes())
-    add(lowered.hamiltonian)
-    for jump in lowered.jumps:
-        add(jump.terms)
-    return digest.hexdigest()
+    return _finished(merger, *_merged(merger, terms, "terms"))

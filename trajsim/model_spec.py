@@ -59,7 +59,6 @@ import inspect
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from trajsim.all_pairs import expanded
 from trajsim.checks import describe, integer
 from trajsim.errors import InputError
 from trajsim.lattice import Lattice
@@ -69,6 +68,7 @@ from trajsim.term_spec import Geometry, jumps_of, terms_of
 from trajsim.terms import Term
 
 if TYPE_CHECKING:
+    from trajsim.all_pairs import AllPairs
     from trajsim.model import SpinModel
 
 __all__ = ["parse_model", "parse_terms"]
@@ -89,10 +89,9 @@ def parse_model(spec: Mapping[str, Any], where: str = "model") -> SpinModel:
     return _by_hand(spec, where)
 
 
-def parse_terms(spec: Any, model: SpinModel, where: str = "terms") -> tuple[Term, ...]:
+def parse_terms(spec: Any, model: SpinModel, where: str = "terms") -> tuple[Term | AllPairs, ...]:
     """A list of term tables as terms on the sites of a model, for observables. Raises InputError."""
-    terms = terms_of(spec, Geometry(model.n_sites, model.lattice), where)
-    return tuple(expanded(terms, model.n_sites))
+    return terms_of(spec, Geometry(model.n_sites, model.lattice), where)
 
 
 def _from_catalog(spec: Mapping[str, Any], where: str) -> SpinModel:

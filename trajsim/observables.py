@@ -12,10 +12,12 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
+from trajsim.all_pairs import AllPairs
 from trajsim.errors import InputError, UnsupportedError
 from trajsim.layout import Field, Layout
-from trajsim.lowering import LocalPolynomial
+from trajsim.local_operators import LocalPolynomial, PairOperator
 from trajsim.terms import Term
 
 if TYPE_CHECKING:
@@ -35,6 +37,8 @@ __all__ = [
     "Operator",
     "PairCorrelation",
     "SiteMagnetisation",
+    "SublatticeMoments",
+    "check_list",
     "from_spec",
     "layout",
 ]
@@ -42,6 +46,7 @@ __all__ = [
 AXES = ("x", "y", "z")
 PAIRS = tuple(a + b for a in AXES for b in AXES)
 ORDERS = (1, 2, 3, 4)
+SUBLATTICES = ("a", "b")
 COVARIANCE_MOMENTS = ("x", "y", "z", "xx", "xy", "xz", "yy", "yz", "zz")
 
 
@@ -121,6 +126,42 @@ class SiteMagnetisation(Observable):
         _need_spins(model, self.name)
         coords: dict[str, list[Any]] = {"component": list(self.components), "site": list(range(model.n_sites))}
         return Field(self.name, ("component", "site"), coords, "hbar", "magnetisation <S^a_i> of site i")
+
+
+@dataclass(frozen=True)
+class SublatticeMoments(Observable):
+    r"""(1/N_X) \sum_{i in X} <(S^a_i)^n>, n = 1, 2, on each sublattice X; dims (component, sublattice, order).
+
+    X = "a", "b" are `Lattice.sublattices`, "a" with site 0. n = 2 less the square of n = 1 is the variance of one spin
+    where the sites of a sublattice are alike. Units hbar^n.
+    """
+
+    components: tuple[str, ...] = AXES
+    name: ClassVar[str] = "sublattice_moment"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "components", _choice(self.name, self.components, AXES))
+
+    def field(self, model: SpinModel) -> Field:
+        """See `Observable.field`."""
+        _need_spins(model, self.name)
+        self.sublattices(model)
+        coords: dict[str, list[Any]] = {
+            "component": list(self.components),
+            "sublattice": list(SUBLATTICES),
+            "order": [1, 2],
+        }
+        about = "moments <(S^a_i)^order> of single spins, mean over a sublattice"
+        return Field(self.name, ("component", "sublattice", "order"), coords, "hbar^order", about)
+
+    def sublattices(self, model: SpinModel) -> NDArray[np.int64]:
+        """0 (a) or 1 (b) for every site. Raises UnsupportedError without lattice or where it has no two sublattices."""
+        colours = _lattice(model, self.name).sublattices()
+        if colours is None or colours.max() == 0:
+            raise UnsupportedError(
+                f"`{self.name}` must be recorded on a lattice of two sublattices, but this lattice has none"
+            )
+        return colours
 
 
 @dataclass(frozen=True)
@@ -261,7 +302,7 @@ class Operator(Observable):
     """
 
     label: str
-    terms: tuple[Term, ...]
+    terms: tuple[Term | AllPairs, ...]
 
     def __post_init__(self) -> None:
         label = self.label
@@ -275,7 +316,7 @@ class Operator(Observable):
                 f"the name of a recorded operator must be a word that is not taken, but {label!r} was given"
             )
         terms = tuple(self.terms) if isinstance(self.terms, Iterable) else (self.terms,)
-        if not all(isinstance(term, Term) for term in terms):
+        if not all(isinstance(term, Term | AllPairs) for term in terms):
             raise InputError(f"`{label}` must be a sequence of Terms, but {self.terms!r} was given")
         object.__setattr__(self, "terms", terms)
 
@@ -288,20 +329,24 @@ class Operator(Observable):
         """See `Observable.field`."""
         for local in model.operator(self.terms):
             values = local.values
-            adjoint = values.conj() if isinstance(local, LocalPolynomial) else values.conj().T
+            one = local.pair if isinstance(local, PairOperator) else local
+            adjoint = values.conj() if isinstance(one, LocalPolynomial) else values.conj().T
             if not np.allclose(values, adjoint, rtol=0.0, atol=1e-12 * np.abs(values).max()):
                 raise InputError(
-                    f"`{self.label}` must be Hermitian, but its part on sites {list(local.sites)} is not; record "
+                    f"`{self.label}` must be Hermitian, but its part on sites {list(one.sites)} is not; record "
                     "the Hermitian and the anti-Hermitian part as two operators"
                 )
         return Field(self.label, (), {}, "1", f"expectation value of {self.label}")
 
     def to_spec(self) -> Any:
         """See `Observable.to_spec`."""
-        return [
-            {"sites": list(term.sites), **_content(term), "coefficient": _parts(term.coefficient)}
-            for term in self.terms
-        ]
+        return [_term(term) for term in self.terms]
+
+
+def _term(term: Term | AllPairs) -> dict[str, Any]:
+    if isinstance(term, AllPairs):
+        return {"on": "pairs", **_content(term.term), "coefficient": _parts(term.term.coefficient)}
+    return {"sites": list(term.sites), **_content(term), "coefficient": _parts(term.coefficient)}
 
 
 def _content(term: Term) -> dict[str, Any]:
@@ -333,8 +378,8 @@ _TAKEN = (
     "jump_channel_label", "jump_family", "jump_number", "jump_offset", "jump_records", "jump_time", "jumps", "lattice",
     "level", "m", "m_a", "m_b", "model", "model_hash", "moment", "n_sites", "operators", "order", "other_site", "pair",
     "pair_count", "pairs", "point", "purity", "sample_every", "sampler", "seed", "site", "spin", "status",
-    "stream_version", "sublattice", "sublattice_distribution", "sublattice_magnetisation", "time", "time_step_error",
-    "total_spin", "trajectory", "trajectory_jumps", "trajectory_status", "trajsim_version", "units",
+    "stream_version", "sublattice", "sublattice_distribution", "sublattice_magnetisation", "sublattice_moment", "time",
+    "time_step_error", "total_spin", "trajectory", "trajectory_jumps", "trajectory_status", "trajsim_version", "units",
 )  # fmt: skip
 _SUFFIXES = ("_m2", "_raw")
 
@@ -344,13 +389,8 @@ def families(model: SpinModel) -> tuple[str, ...]:
     return tuple(dict.fromkeys(jump.label for jump in model.lowered.jumps))
 
 
-def layout(model: SpinModel, observables: Sequence[Observable], grid: Grid, jumps: bool = True) -> Layout:
-    """Where each observable lies in a row, and what is kept besides. Raises InputError for an empty or doubled list.
-
-    jumps: whether trajectories consist of jumps, which are counted.
-    """
-    from trajsim.records import FinalStates, JumpRecords, Purity, Record, channel_labels
-
+def check_list(observables: Sequence[Observable]) -> tuple[Observable, ...]:
+    """The observables of a list. Raises InputError if it is empty, names one twice, or holds something else."""
     if isinstance(observables, Observable) or not all(isinstance(o, Observable) for o in observables):
         raise InputError(f"`observables` must be a list of observables, but {observables!r} was given")
     if not observables:
@@ -358,6 +398,17 @@ def layout(model: SpinModel, observables: Sequence[Observable], grid: Grid, jump
     names = [observable.name for observable in observables]
     if doubled := [name for number, name in enumerate(names) if name in names[:number]]:
         raise InputError(f"`observables` must name each observable once, but `{doubled[0]}` is there twice")
+    return tuple(observables)
+
+
+def layout(model: SpinModel, observables: Sequence[Observable], grid: Grid, jumps: bool = True) -> Layout:
+    """Where each observable lies in a row, and what is kept besides. Raises InputError for an empty or doubled list.
+
+    jumps: whether trajectories consist of jumps, which are counted.
+    """
+    from trajsim.records import FinalStates, JumpRecords, Purity, Record, channel_labels
+
+    observables = check_list(observables)
     final = next((o for o in observables if isinstance(o, FinalStates)), None)
     return Layout(
         fields=_side_by_side(model, [o for o in observables if not isinstance(o, Record)]),

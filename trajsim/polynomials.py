@@ -96,9 +96,22 @@ def changes(coefficients: Coefficients) -> set[int]:
     return set(amounts[np.abs(tensor) > 1e-12 * np.abs(tensor).max()].tolist())
 
 
-@lru_cache(maxsize=8)
 def _basis(dimension: int) -> tuple[ComplexMatrix, ...]:
-    """The ten operators as matrices."""
+    """The ten operators as matrices; of large ones only the last are kept."""
+    return _small(dimension) if dimension <= 64 else _large(dimension)
+
+
+@lru_cache(maxsize=64)
+def _small(dimension: int) -> tuple[ComplexMatrix, ...]:
+    return _make(dimension)
+
+
+@lru_cache(maxsize=1)
+def _large(dimension: int) -> tuple[ComplexMatrix, ...]:
+    return _make(dimension)
+
+
+def _make(dimension: int) -> tuple[ComplexMatrix, ...]:
     operators = spin((dimension - 1) / 2).operators
     S = [operators[name] for name in ("Sx", "Sy", "Sz")]
     third = np.eye(dimension) * (dimension**2 - 1) / 12

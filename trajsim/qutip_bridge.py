@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from trajsim.embedding import embed
+from trajsim.embedding import LARGEST, embed
 from trajsim.errors import UnsupportedError
 
 if TYPE_CHECKING:
@@ -27,6 +27,9 @@ def to_qutip(model: SpinModel) -> tuple[Any, list[Any]]:
         raise UnsupportedError("`to_qutip` must have QuTiP, but it is not installed; pip install qutip") from None
     dimensions = model.dimensions
     size = model.hilbert_dimension
+    H = model.lowered.hamiltonian
+    if size > LARGEST:
+        embed(H, dimensions)  # says so
     # C order makes site 0 the highest digit, as in QuTiP; reversed digits put m = +S first
     ours = np.arange(size).reshape(dimensions[::-1]).transpose()[(slice(None, None, -1),) * len(dimensions)]
     order = ours.ravel()

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from trajsim.classical_records import SublatticeDistribution, SublatticeMagnetisation, TimeStepError
 from trajsim.errors import InputError, UnsupportedError
 from trajsim.layout import Field
-from trajsim.observables import CollectiveCovariance, Observable
+from trajsim.observables import CollectiveCovariance, Observable, SublatticeMoments
 
 if TYPE_CHECKING:
     from trajsim.model import SpinModel
@@ -135,6 +135,7 @@ class FinalStates(Record):
 
 RECORDS: dict[str, type[Observable]] = {
     "collective_covariance": CollectiveCovariance,
+    "sublattice_moment": SublatticeMoments,
     "entanglement_entropy": EntanglementEntropy,
     "purity": Purity,
     "jump_records": JumpRecords,
@@ -153,6 +154,8 @@ def from_value(key: str, value: Any) -> Observable | None:
     try:
         if key == "entanglement_entropy" and isinstance(value, list | tuple):
             return EntanglementEntropy(tuple(value))
+        if key == "sublattice_moment" and isinstance(value, list | tuple):
+            return SublatticeMoments(tuple(value))
         if key == "final_states" and isinstance(value, str):
             return FinalStates(value)
         if key == "sublattice_magnetisation" and isinstance(value, list | tuple):
@@ -164,6 +167,7 @@ def from_value(key: str, value: Any) -> Observable | None:
     besides = {
         "entanglement_entropy": " or a list of sites",
         "final_states": ", 'double' or 'single'",
+        "sublattice_moment": " or a list of components",
         "sublattice_magnetisation": " or a list of components",
         "sublattice_distribution": " or a number of bins",
     }.get(key, "")

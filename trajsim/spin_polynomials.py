@@ -19,7 +19,8 @@ from trajsim import polynomials
 from trajsim.all_pairs import count_pairs
 from trajsim.decomposition import irreducible_parts
 from trajsim.errors import UnsupportedError
-from trajsim.lowering import LocalOperator, LocalPolynomial, PairOperator, rounded_by_degree
+from trajsim.local_operators import LocalOperator, LocalPolynomial, PairOperator
+from trajsim.rounding import rounded_by_degree
 
 if TYPE_CHECKING:
     from trajsim.model import SpinModel

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from trajsim import polynomials
 from trajsim.decomposition import Parts, Splits, irreducible_parts
-from trajsim.lowering import PairOperator
+from trajsim.local_operators import PairOperator
 from trajsim.operators import ComplexMatrix
 from trajsim.uniform import exchanged, is_uniform
 

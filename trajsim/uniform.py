@@ -10,10 +10,10 @@ import numpy as np
 
 from trajsim import polynomials
 from trajsim.all_pairs import count_pairs
-from trajsim.lowering import LocalOperator, PairOperator
+from trajsim.local_operators import LocalOperator, PairOperator
 
 if TYPE_CHECKING:
-    from trajsim.lowering import Lowered
+    from trajsim.local_operators import Lowered
     from trajsim.operators import ComplexMatrix
 
 __all__ = ["exchanged", "is_uniform"]

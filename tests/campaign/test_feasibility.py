@@ -105,3 +105,9 @@ def test_sample_checks_before_anything_is_compiled() -> None:
         trajsim.sample(model, trajsim.QuantumJump(), initial.Product("+z"), times, recorded, trajectories=1)
     with pytest.raises(UnsupportedError, match=r"`initial\.axis` must be"):
         trajsim.sample(model, UpOnly(), initial.Product("x"), times, recorded, trajectories=1)
+
+
+def test_quantum_jumps_need_local_matrices() -> None:
+    one = trajsim.SpinModel.on(1, [trajsim.model.Term.product(["Sx"], [0])], spin=600)
+    with pytest.raises(UnsupportedError, match=r"local operators on at most 1024 states .* on sites \(0,\) have more"):
+        trajsim.QuantumJump().check(one)

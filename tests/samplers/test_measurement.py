@@ -7,6 +7,7 @@ import pytest
 from systems import ALL_PAIRS, observable_matrices, planes, random_state
 
 from trajsim import observables as record
+from trajsim.errors import UnsupportedError
 from trajsim.grid import TimeGrid
 from trajsim.lattice import Lattice
 from trajsim.model import Site, SpinModel, Term, local_jump
@@ -125,6 +126,21 @@ def test_all_at_once_and_some_components(system, tile, monkeypatch):
     expected = np.concatenate([exact_row(model, observable, psi) for observable in together])
     scale = max(1.0, sum(model.spins) ** 4)
     np.testing.assert_allclose(row_of(model, together, psi), expected, rtol=0, atol=ACCURACY * scale)
+
+
+@pytest.mark.parametrize(("size", "spin"), [(4, 0.5), (2, 1.0), (4, (0.5, 1.5, 1.0, 0.5))])
+def test_moments_of_sublattices(size, spin):
+    model = model_of(Lattice.chain(size, periodic=False), spin)
+    psi = random_state(model.hilbert_dimension, np.random.default_rng(29))
+    for observable in (record.SublatticeMoments(), record.SublatticeMoments(("z", "x"))):
+        exact = exact_row(model, observable, psi)
+        np.testing.assert_allclose(row_of(model, [observable], psi), exact, rtol=0, atol=ACCURACY * 10)
+
+
+def test_a_lattice_without_sublattices_has_no_moments_of_them():
+    for lattice in (Lattice.chain(5), Lattice.complete(4), Lattice.chain(1, periodic=False)):
+        with pytest.raises(UnsupportedError, match="`sublattice_moment` must be recorded on a lattice of two"):
+            record.SublatticeMoments().field(model_of(lattice, 0.5))
 
 
 @pytest.mark.parametrize("name", [name for name in OBSERVABLES if name != "jump_counts"])

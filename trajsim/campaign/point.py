@@ -25,6 +25,7 @@ __all__ = ["SAMPLERS", "Point", "PointReader"]
 
 SAMPLERS = {
     "quantum_jump": ("trajsim.samplers.quantum_jump", "QuantumJump"),
+    "dicke_jump": ("trajsim.samplers.dicke_jump", "DickeJump"),
     "truncated_wigner": ("trajsim.samplers.truncated_wigner", "TruncatedWigner"),
 }
 MAX_BONDS = 100_000  # a model is a list of terms, a sampler needs far smaller ones

@@ -23,6 +23,11 @@ _ENGINES: dict[type, tuple[Any, ...]] = {
 }
 
 
+# an engine is tens of arrays: as an argument of a call it is copied to the stack, word by word, which takes as long as
+# a product with a short vector
+_INLINE: Any = {"forceinline": True}
+
+
 def apply(
     operators: Any, operator: int, sector: int, x: Any, y: Any, factor: float, shift: float, weigh: bool
 ) -> float:
@@ -52,7 +57,7 @@ def _of(operators: Any, number: int) -> Any:
     return _ENGINES[operators.instance_class][number]
 
 
-@overload(apply, strict=False)
+@overload(apply, strict=False, jit_options=_INLINE)
 def _apply(
     operators: Any, operator: int, sector: int, x: Any, y: Any, factor: float, shift: float, weigh: bool
 ) -> Callable[..., float]:
@@ -62,19 +67,19 @@ def _apply(
     )
 
 
-@overload(target, strict=False)
+@overload(target, strict=False, jit_options=_INLINE)
 def _target(operators: Any, operator: int, sector: int) -> Callable[..., int]:
     kernel = _of(operators, 1)
     return lambda operators, operator, sector: kernel(operators, operator, sector)
 
 
-@overload(size, strict=False)
+@overload(size, strict=False, jit_options=_INLINE)
 def _size(operators: Any, sector: int) -> Callable[..., int]:
     kernel = _of(operators, 2)
     return lambda operators, sector: kernel(operators, sector)
 
 
-@overload(configuration, strict=False)
+@overload(configuration, strict=False, jit_options=_INLINE)
 def _configuration(operators: Any, sector: int, k: int) -> Callable[..., int]:
     kernel = _of(operators, 3)
     return lambda operators, sector, k: kernel(operators, sector, k)

@@ -37,8 +37,9 @@ class FlipOperators(NamedTuple):
     """Operators 0..n-1 in flat arrays; operator 0 keeps the sector, its diagonal lies apart.
 
     modulus: 2 for parity sectors, 1 for the whole space. size: amplitudes of a sector. blocks: blocks of a sector.
-    flips (n,): whether the operator changes the parity. first, middle (n + 1,): moves first[o] .. middle[o] have
-    weights equal for all vectors of a block, middle[o] .. first[o+1] have not. mask (m,): exclusive or on indices of
+    flips (n,): whether the operator changes the parity. first (n + 1,), aligned, middle (n,): moves first[o] ..
+    middle[o] have weights equal for all vectors of a block, middle[o] .. first[o+1] have not; those before aligned[o]
+    leave the lanes of a vector where they are. mask (m,): exclusive or on indices of
     reals. offsets_at (n,): where the table of an operator begins; offsets [sector, block, move]. weights.
     diagonal (sectors, 2 size): of operator 0.
     """
@@ -48,6 +49,7 @@ class FlipOperators(NamedTuple):
     blocks: int
     flips: NDArray[np.int64]
     first: NDArray[np.int64]
+    aligned: NDArray[np.int64]
     middle: NDArray[np.int64]
     mask: NDArray[np.int64]
     offsets_at: NDArray[np.int64]
@@ -139,7 +141,7 @@ class _Builder:
     def build(self, operators: Sequence[Sequence[LocalOperator]]) -> FlipOperators:
         if self.blocks < 1:
             raise ValueError("the register must fill a block")
-        flips, first, middle, offsets_at = [], [0], [], []
+        flips, first, aligned, middle, offsets_at = [], [0], [], [], []
         offsets: list[NDArray[np.int64]] = []
         diagonal = np.zeros((self.modulus, 2 * self.size), dtype=self.dtype)
         for number, operator in enumerate(operators):
@@ -152,7 +154,8 @@ class _Builder:
                 self._add_diagonal(diagonal, [m for m in moves if m.mask == 0])
                 moves = [m for m in moves if m.mask != 0]
             offsets_at.append(sum(table.size for table in offsets))
-            tables, uniform = self._tables(moves)
+            tables, still, uniform = self._tables(moves)
+            aligned.append(first[-1] + still)
             middle.append(first[-1] + uniform)
             first.append(len(self.mask))
             offsets.append(np.ascontiguousarray(np.moveaxis(tables, 0, -1)))
@@ -162,6 +165,7 @@ class _Builder:
             blocks=self.blocks,
             flips=np.array(flips, dtype=np.int64),
             first=np.array(first, dtype=np.int64),
+            aligned=np.array(aligned, dtype=np.int64),
             middle=np.array(middle, dtype=np.int64),
             mask=np.array(self.mask, dtype=np.int64),
             offsets_at=np.array(offsets_at, dtype=np.int64),
@@ -190,8 +194,10 @@ class _Builder:
             diagonal[sector, 0::2] = total.real
             diagonal[sector, 1::2] = total.imag
 
-    def _tables(self, moves: Sequence[_Move]) -> tuple[NDArray[np.int64], int]:
-        """Offsets (moves, sectors, blocks) and the number of moves with uniform weights, which come first."""
+    def _tables(self, moves: Sequence[_Move]) -> tuple[NDArray[np.int64], int, int]:
+        """Offsets (moves, sectors, blocks); how many of the moves, the first, have uniform weights and leave the lanes
+        of a vector where they are, and how many have uniform weights.
+        """
         planned = []
         for move in moves:
             if move.values.real.any():
@@ -202,7 +208,8 @@ class _Builder:
         planned.sort(key=lambda p: (not p.uniform, p.mask & (self.lanes - 1)))
         tables = [self._place(p) for p in planned]
         shape = (len(tables), self.modulus, self.blocks)
-        return np.array(tables, dtype=np.int64).reshape(shape), sum(p.uniform for p in planned)
+        still = sum(p.uniform and p.mask % self.lanes == 0 for p in planned)
+        return np.array(tables, dtype=np.int64).reshape(shape), still, sum(p.uniform for p in planned)
 
     def _planned(self, move: _Move, imaginary: bool) -> _Planned:
         """Weights of a move, block by block."""
@@ -253,19 +260,19 @@ class _Planned(NamedTuple):
     weights: NDArray[np.float64]
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def flip_size(operators: FlipOperators, sector: int) -> int:
     """Amplitudes of a sector."""
     return operators.size
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def flip_target(operators: FlipOperators, operator: int, sector: int) -> int:
     """The sector that an operator maps a sector into."""
     return sector ^ int(operators.flips[operator])
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def flip_configuration(operators: FlipOperators, sector: int, k: int) -> int:
     """Configuration of basis state k: bit i is site i."""
     if operators.modulus == 1:
@@ -276,25 +283,31 @@ def flip_configuration(operators: FlipOperators, sector: int, k: int) -> int:
     return k << 1 | (fold & 1) ^ sector
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def flip_apply(
     operators: FlipOperators, operator: int, sector: int, x: Any, y: Any, factor: float, shift: float, weigh: bool
 ) -> float:
     """y = factor (O - shift) x, no shift but for operator 0; returns <y|y>, or 0 unless `weigh`; x is not y."""
-    first, middle, last = operators.first[operator], operators.middle[operator], operators.first[operator + 1]
+    first, aligned, middle = operators.first[operator], operators.aligned[operator], operators.middle[operator]
+    last = operators.first[operator + 1]
     target = flip_target(operators, operator, sector)
     at = operators.offsets_at[operator] + target * operators.blocks * (last - first) - first
     # bound outside the loops: taking an array out of the tuple counts a reference, and a call in the inner loop would
-    # drive the block out of the registers
+    # drive the block out of the registers. Indices without a sign: those with one may count from the end
     mask, offsets, weights, diagonal = operators.mask, operators.offsets, operators.weights, operators.diagonal[target]
     size = x.shape[0] // operators.blocks
     total = 0.0
     for base in range(0, x.shape[0], size):
         block = simd.multiply_complex(diagonal, shift, x, base) if operator == 0 else simd.zeros(x)
-        for move in range(first, middle):
-            block = simd.add_moved(block, x, base ^ mask[move], weights, offsets[at + move])
+        for move in range(first, aligned):
+            source = base ^ mask[np.uint64(move)]
+            block = simd.add_aligned(block, x, source, weights, offsets[np.uint64(at + move)])
+        for move in range(aligned, middle):
+            source = base ^ mask[np.uint64(move)]
+            block = simd.add_moved(block, x, source, weights, offsets[np.uint64(at + move)])
         for move in range(middle, last):
-            block = simd.add_weighted(block, x, base ^ mask[move], weights, offsets[at + move])
+            source = base ^ mask[np.uint64(move)]
+            block = simd.add_weighted(block, x, source, weights, offsets[np.uint64(at + move)])
         block = simd.scaled(block, factor)
         if weigh:
             total += simd.inner(block, block)

@@ -27,7 +27,7 @@ from trajsim.samplers.jump_kernel import (
     vector_length,
 )
 from trajsim.samplers.status import NORM_LOST, OK, STEP_TOO_SMALL, UNFINISHED
-from trajsim.samplers.vectors import add_term, copy_scaled, imaginary_overlap, real_overlap, subtract
+from trajsim.samplers.vectors import add_term, copy_scaled, overlap, real_overlap
 
 __all__ = ["ROWS", "advance_frugally"]
 
@@ -42,29 +42,33 @@ _DRAWS, _STEPS, _PRODUCTS, _SAMPLE, _SECTOR, _PASSES, _LOGGED = Counters()
 @njit(cache=True, error_model="numpy")
 def _propagate(
     generator: Generator, space: Space, sector: int, length: int, norm2: float, threshold: float, scale: float,
-    aim: bool, tolerance: float, clock: NDArray[np.float64], counters: NDArray[np.int64]
-) -> tuple[float, float, float]:  # fmt: skip
+    aim: bool, tolerance: float, energy: float, counters: NDArray[np.int64]
+) -> tuple[float, float, float, float, float]:  # fmt: skip
     """space.work = psi after a step of `scale`, or up to the predicted jump if that is nearer and `aim`.
 
-    Returns the step, |work|^2 and the jump rate at the beginning; a step of 0 if the series does not converge.
+    Returns the step, |work|^2, the jump rate at the beginning, the energy that was subtracted, and the one to subtract
+    in the next step; a step of 0 if the series does not converge.
     """
     vectors, turns, operators, work = space.vectors, space.turns, generator.operators, space.work[:length]
     tau, ratio, rate, slowing = scale, 1.0, 0.0, 0.0
     size = np.sqrt(norm2)
     copy_scaled(vectors[0], work, length, space.block, 1.0)
-    energy = clock[_ENERGY]
-    end2 = norm2
-    for order in range(1, _LONGEST):
+    end2, mean = norm2, energy
+    order = 0
+    while order < _LONGEST:
+        order += 1
         x = vectors[0 if order == 1 else 1 + order % 2][:length]
         y = vectors[2 - order % 2][:length]
         v2 = engine.apply(operators, 0, sector, x, y, scale / order, energy, True)
         counters[_PRODUCTS] += 1
         if order == 1:
-            rate = -2.0 * imaginary_overlap(x, y, length, space.block, turns) / (norm2 * scale)
+            real, imaginary = overlap(x, y, length, space.block, turns)
+            rate = -2.0 * imaginary / (norm2 * scale)
             if generator.centred:
-                mean = real_overlap(x, y, length, space.block) / (norm2 * scale)
-                v2 = subtract(x, y, length, space.block, mean * scale)
-                energy += mean
+                mean = energy + real / (norm2 * scale)
+                if energy == 0.0 and mean != 0.0:  # the first step of a trajectory: once more
+                    energy, order = mean, 0
+                    continue
             slowing = v2 / (norm2 * scale**2)
         elif order == 2:
             slowing -= 2.0 * real_overlap(vectors[0][:length], y, length, space.block) / (norm2 * scale**2)
@@ -76,12 +80,10 @@ def _propagate(
         if order > 1:
             end2 = add_term(y, work, length, space.block, order, ratio**order, turns)
             if remainder(np.sqrt(v2), order, tau, scale, generator.bound + abs(energy)) <= tolerance * tau * size:
-                clock[_ENERGY] = energy
-                return tau, end2, rate
+                return tau, end2, rate, energy, mean
         if not np.isfinite(v2):
             break
-    clock[_ENERGY] = energy
-    return 0.0, np.nan, rate
+    return 0.0, np.nan, rate, energy, mean
 
 
 @njit(cache=True, error_model="numpy")
@@ -103,10 +105,11 @@ def advance_frugally(
             return STEP_TOO_SMALL  # 2^53 steps or more: it would never get there
         step = min(remaining, step)
         begin = np.log(norm2 / r)
+        energy = clock[_ENERGY]
         aim = True
         for attempt in range(100):
-            tau, end2, rate = _propagate(
-                generator, space, sector, length, norm2, r, step, aim, tolerance, clock, counters
+            tau, end2, rate, energy, mean = _propagate(
+                generator, space, sector, length, norm2, r, step, aim, tolerance, energy, counters
             )
             counters[_STEPS] += 1
             if not time + tau > time:
@@ -128,7 +131,8 @@ def advance_frugally(
         copy_scaled(space.work, space.vectors[0], length, space.block, 1.0)
         clock[_NORM] = end2
         clock[_TIME] = until if tau == remaining else time + tau
-        clock[_PHASE] += clock[_ENERGY] * tau
+        clock[_PHASE] += energy * tau
+        clock[_ENERGY] = mean
         if due and r > 0.0:
             status = jump(generator, space, clock, counters, jumps, key, trajectory, count_from)
             if status != OK:

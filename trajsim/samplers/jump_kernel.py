@@ -2,8 +2,8 @@ r"""One quantum-jump trajectory: the waiting-time algorithm in compiled code, on
 
 Between jumps \psi(t + \tau) = \exp(-i H_{eff} \tau) \psi(t), H_{eff} = H - (i/2) \sum_c L_c^\dagger L_c, by its
 Taylor series with the vectors v_k = (s (H_{eff} - E))^k \psi / k!, which do not depend on \tau (s, a time, only
-scales them; E is zero in double precision; the mean energy in single, which keeps the vectors short and with them the
-rounding errors of the sum):
+scales them; E is zero in double precision, in single the mean energy of the step before, which keeps the vectors short
+and with them the rounding errors of the sum):
 
     \psi(t + \tau) = e^{-i E \tau} \sum_{k=0}^{K} (-i \tau / s)^k v_k .
 
@@ -33,10 +33,9 @@ from trajsim.samplers.vectors import (
     add_turned,
     copy_scaled,
     expectation_of_diagonal,
-    imaginary_overlap,
+    overlap,
     pick,
     real_overlap,
-    subtract,
 )
 from trajsim.streams import JUMPS, uniform
 
@@ -143,7 +142,7 @@ _TIME, _THRESHOLD, _STEP, _NORM, _ENERGY, _GROWTH, _PHASE = Clock()
 _DRAWS, _STEPS, _PRODUCTS, _SAMPLE, _SECTOR, _PASSES, _LOGGED = Counters()
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def vector_length(operators: Any, sector: int, block: int) -> int:
     """Reals of the padded vectors of a sector."""
     return -(-2 * engine.size(operators, sector) // block) * block
@@ -166,14 +165,14 @@ def first_root(f: float, rate: float, bend: float) -> float:
     return float(2.0 * f / (rate + np.sqrt(max(rate**2 - 4.0 * bend * f, 0.0))))
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, error_model="numpy", forceinline=True)
 def _expand(
     generator: Generator, space: Space, sector: int, length: int, norm2: float, threshold: float, scale: float,
     tolerance: float, energy: float, growth: float
-) -> tuple[float, int, float, float, float, float]:  # fmt: skip
+) -> tuple[float, int, float, float, float, float, float]:  # fmt: skip
     """Taylor vectors for a step of at most `scale`: the step, how many vectors, a step to propose next, the jump rate,
-    the mean energy, and the growth (|v_K| K! / |psi|)^(1/K) / s of the vectors, from which the order that the next
-    step needs is guessed.
+    the energy that was subtracted, the mean energy, for the next step to subtract, and the growth
+    (|v_K| K! / |psi|)^(1/K) / s of the vectors, from which the order that the next step needs is guessed.
 
     The proposal equals the step if accuracy has cut it, else it is longer.
     """
@@ -183,7 +182,7 @@ def _expand(
     size = np.sqrt(norm2)
     tau = scale
     last = vectors.shape[0] - 1
-    rate = slowing = v = allowed = 0.0
+    rate = slowing = v = allowed = mean = 0.0
     needed = order = 0
     while True:
         order += 1
@@ -192,19 +191,21 @@ def _expand(
         weigh = order == 1 or order >= needed or order == last
         v2 = engine.apply(operators, 0, sector, x, y, scale / order, energy, weigh)
         if order == 1:
-            rate = -2.0 * imaginary_overlap(x, y, length, space.block, turns) / (norm2 * scale)
+            real, imaginary = overlap(x, y, length, space.block, turns)
+            rate = -2.0 * imaginary / (norm2 * scale)
             if generator.centred:
-                mean = real_overlap(x, y, length, space.block) / (norm2 * scale)
-                v2 = subtract(x, y, length, space.block, mean * scale)
-                energy += mean
-                bound = generator.bound + abs(energy)
+                mean = energy + real / (norm2 * scale)
+                if energy == 0.0 and mean != 0.0:  # the first step of a trajectory: once more
+                    energy, order = mean, 0
+                    bound = generator.bound + abs(energy)
+                    continue
             slowing = v2 / (norm2 * scale**2)
         elif order == 2:
             slowing -= 2.0 * real_overlap(vectors[0][:length], y, length, space.block) / (norm2 * scale**2)
             jump = first_root(np.log(norm2 / threshold), rate, slowing - 0.5 * rate**2)
             if jump > 0.0:
                 tau = min(tau, max(_LOOK_AHEAD * jump, 1e-3 * tau))
-            needed = _likely_order(growth * tau, bound * tau, tolerance * tau) - 2
+            needed = _likely_order(growth * tau, bound * tau, tolerance * tau) - 1
         if not weigh:
             continue
         v = np.sqrt(v2)
@@ -225,7 +226,7 @@ def _expand(
             break
     if v > 0.0:
         growth = np.exp((np.log(v / size) + math.lgamma(order + 1.0)) / order) / scale
-    return tau, order + 1, allowed, rate, energy, growth
+    return tau, order + 1, allowed, rate, energy, mean, growth
 
 
 @njit(cache=True, error_model="numpy")
@@ -240,7 +241,7 @@ def _likely_order(z: float, rho: float, tolerance: float) -> int:
     return 64
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, error_model="numpy", forceinline=True)
 def _locate(
     space: Space, terms: int, scale: float, length: int, norm2: float, rate: float, end2: float, r: float, tau: float,
     tolerance: float, counters: NDArray[np.int64]
@@ -284,7 +285,7 @@ def norm_slack(vectors: NDArray[Any]) -> float:
     return 1e-10 if vectors.itemsize == 8 else 1e-4
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def _local_weights(channels: Channels, configuration: int, weights: NDArray[np.float64]) -> float:
     """weights[c] = w_c(s) of every diagonal channel in turn; returns their sum."""
     first_digit, first_value, values = channels.first_digit, channels.first_value, channels.values
@@ -301,7 +302,7 @@ def _local_weights(channels: Channels, configuration: int, weights: NDArray[np.f
     return total
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, error_model="numpy", forceinline=True)
 def _choose(generator: Generator, space: Space, sector: int, length: int, u: float, v: float) -> int:
     """The channel that u and v, uniform in (0, 1), select for the state vectors[0]; -1 if all rates vanish."""
     channels = generator.channels
@@ -345,13 +346,13 @@ def _choose(generator: Generator, space: Space, sector: int, length: int, u: flo
     return chosen
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def pausing(space: Space, counters: NDArray[np.int64], budget: int) -> bool:
     """Whether the kernel has to hand over: the budget of products is used up, or the log of jumps is full."""
     return bool(counters[_PRODUCTS] >= budget or 0 < space.logged_time.shape[0] <= counters[_LOGGED])
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, error_model="numpy", forceinline=True)
 def jump(
     generator: Generator, space: Space, clock: NDArray[np.float64], counters: NDArray[np.int64],
     jumps: NDArray[np.int64], key: np.uint64, trajectory: np.uint64, count_from: float
@@ -408,7 +409,7 @@ def advance(
         norm2 = clock[_NORM]
         remaining = until - time
         scale = min(remaining, clock[_STEP])
-        tau, terms, allowed, rate, clock[_ENERGY], clock[_GROWTH] = _expand(
+        tau, terms, allowed, rate, energy, clock[_ENERGY], clock[_GROWTH] = _expand(
             generator, space, sector, length, norm2, r, scale, tolerance, clock[_ENERGY], clock[_GROWTH]
         )
         counters[_STEPS] += 1
@@ -425,11 +426,11 @@ def advance(
             copy_scaled(space.work, space.vectors[0], length, space.block, 1.0)
             clock[_NORM] = end2
             clock[_TIME] = until if tau == remaining else time + tau
-            clock[_PHASE] += clock[_ENERGY] * tau
+            clock[_PHASE] += energy * tau
             continue
         tau = _locate(space, terms, scale, length, norm2, rate, end2, r, tau, tolerance, counters)
         clock[_TIME] = time + tau
-        clock[_PHASE] += clock[_ENERGY] * tau
+        clock[_PHASE] += energy * tau
         copy_scaled(space.work, space.vectors[0], length, space.block, 1.0)
         status = jump(generator, space, clock, counters, jumps, key, trajectory, count_from)
         if status != OK:

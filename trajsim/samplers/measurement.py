@@ -104,6 +104,16 @@ def collect(model: SpinModel, observables: Sequence[obs.Observable], layout: Lay
             case obs.SiteMagnetisation(components=axes):
                 for c, a in enumerate(axes):
                     lists.reads[_axis(a)].extend((start + c * n + i, int(strides[i]), 1.0) for i in range(n))
+            case obs.SublatticeMoments(components=axes):
+                colours = observable.sublattices(model)
+                sizes = np.bincount(colours)
+                for c, a in enumerate(axes):
+                    for i, colour in enumerate(colours.tolist()):
+                        to, weight = start + 4 * c + 2 * colour, 1.0 / float(sizes[colour])
+                        reads = lists.reads[_axis(a)]
+                        reads.append((to, int(strides[i]), weight))
+                        constant = model.dimensions[i] == 2
+                        reads.append((to + 1, 0, 0.25 * weight) if constant else (to + 1, 2 * int(strides[i]), weight))
             case obs.Correlation(components=pairs):
                 assert model.lattice is not None
                 index = np.asarray(model.lattice.displacement_index)

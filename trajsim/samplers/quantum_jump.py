@@ -22,6 +22,7 @@ from trajsim import observables as obs
 from trajsim import streams
 from trajsim.errors import InputError, UnsupportedError
 from trajsim.layout import BlockData, Layout
+from trajsim.local_operators import check_matrices
 from trajsim.samplers import sectors, simd
 from trajsim.samplers.block import BlockMoments
 from trajsim.samplers.flips import FlipOperators
@@ -82,7 +83,7 @@ class QuantumJump:
     precision: str = "double"
     memory: str = "fast"
     method: ClassVar[str] = "quantum_jump"
-    records: ClassVar[frozenset[str]] = RECORDS_OF_STATES | {"collective_covariance"}
+    records: ClassVar[frozenset[str]] = RECORDS_OF_STATES | {"collective_covariance", "sublattice_moment"}
 
     def __post_init__(self) -> None:
         """Validate."""
@@ -117,6 +118,7 @@ class QuantumJump:
                 f"`model` must have at most 2^28 basis states for quantum jumps, but it has 2^{bits:.4g}: one "
                 f"trajectory would need {_gib(bits + math.log2(16 * 14))} GiB"
             )
+        check_matrices(model.lowered)
         if initial is not None:
             initial.check(model)
 

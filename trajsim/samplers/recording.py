@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from trajsim.kernel_cache import renew
 from trajsim.samplers import engine
+from trajsim.samplers.borrowed import borrowed
 from trajsim.samplers.frugal import ROWS, advance_frugally
 from trajsim.samplers.jump_kernel import Clock, Counters, Generator, Space, advance
 from trajsim.samplers.measurement import Program, measure
@@ -115,6 +116,9 @@ def record(
     statuses are UNFINISHED at the first call. Returns OK, or UNFINISHED: after `budget` products with H_eff since
     `counters` were zero, when the log of jumps is full, or after every sample if `pause`. Call again to go on.
     """
+    generator, program, space = borrowed(generator), borrowed(program), borrowed(space)
+    scratch, clock, counters = borrowed(scratch), borrowed(clock), borrowed(counters)
+    jumps, rows = borrowed(jumps), borrowed(rows)
     times = ensemble.times
     for b in range(statuses.shape[0]):
         if statuses[b] != UNFINISHED:

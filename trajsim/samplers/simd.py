@@ -9,11 +9,11 @@ On machines with shorter vectors LLVM splits the operations.
     zeros(x)                                    block of zeros of the type of x
     load(x, base)                               x[base : base + size]
     add_moved(a, x, source, c, at)              a[f] + c[at + f % lanes] x[source ^ f]
+    add_aligned(a, x, source, c, at)            the same where lanes divides the source: without a choice of the lanes
     add_weighted(a, x, source, c, at)           a[f] + c[at + f]         x[source ^ f]
     multiply_complex(d, shift, x, base)         (d[base + k] - shift) x[base + k], complex, shift real
     weighted_norm(w, x, base)                   \sum_f w[(base + f) / 2] x[base + f]^2 in double
     scaled(a, factor)                           factor a[f]
-    subtracted(a, factor, b)                    a[f] - factor b[f]
     store(a, y, base)                           y[base + f] = a[f];  returns base
     inner(a, b)                                 \sum_f a[f] b[f] in double
 
@@ -34,6 +34,7 @@ from numba.extending import models, register_model
 
 __all__ = [
     "VECTORS",
+    "add_aligned",
     "add_moved",
     "add_weighted",
     "block_size",
@@ -43,7 +44,6 @@ __all__ = [
     "multiply_complex",
     "scaled",
     "store",
-    "subtracted",
     "weighted_norm",
     "zeros",
 ]
@@ -156,6 +156,11 @@ class _Emitter:
             result.append(phi)
         return result
 
+    def add_aligned(self, sums: list[Any], factors: list[Any], data: Any, source: Any) -> list[Any]:
+        """`add_moved` where the lanes stay: vectors are exchanged by address."""
+        places = [self.builder.xor(source, ir.Constant(_INDEX, j * self.lanes)) for j in range(VECTORS)]
+        return [self.fma(factors[j], self.load(data, places[j]), sums[j]) for j in range(VECTORS)]
+
     def plus(self, base: Any, j: int) -> Any:
         return self.builder.add(base, ir.Constant(_INDEX, j * self.lanes))
 
@@ -218,7 +223,7 @@ def load(typingctx: Any, x: Any, base: Any) -> Any:
     return block(x, types.int64), codegen
 
 
-def _add(context: Any, builder: Any, signature: Any, args: Any, weighted: bool) -> Any:
+def _add(context: Any, builder: Any, signature: Any, args: Any, weighted: bool, aligned: bool = False) -> Any:
     emit = _Emitter(context, builder, signature.args[0].dtype)
     block, x, source, coefficients, at = args
     data = emit.data(signature.args[1], x)
@@ -227,7 +232,8 @@ def _add(context: Any, builder: Any, signature: Any, args: Any, weighted: bool) 
         factors = [emit.load(table, emit.plus(at, j)) for j in range(VECTORS)]
     else:
         factors = [emit.load(table, at)] * VECTORS
-    return emit.pack(emit.add_moved(emit.unpack(block), factors, data, source))
+    add = emit.add_aligned if aligned else emit.add_moved
+    return emit.pack(add(emit.unpack(block), factors, data, source))
 
 
 @intrinsic
@@ -236,6 +242,16 @@ def add_moved(typingctx: Any, a: Any, x: Any, source: Any, c: Any, at: Any) -> A
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         return _add(context, builder, signature, args, weighted=False)
+
+    return a(a, x, types.int64, c, types.int64), codegen
+
+
+@intrinsic
+def add_aligned(typingctx: Any, a: Any, x: Any, source: Any, c: Any, at: Any) -> Any:
+    """a[f] + c[at + f % lanes] x[source ^ f], lanes a divisor of the source."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return _add(context, builder, signature, args, weighted=False, aligned=True)
 
     return a(a, x, types.int64, c, types.int64), codegen
 
@@ -305,19 +321,6 @@ def scaled(typingctx: Any, a: Any, factor: Any) -> Any:
         return emit.pack([builder.fmul(v, factors) for v in emit.unpack(args[0])])
 
     return a(a, types.float64), codegen
-
-
-@intrinsic
-def subtracted(typingctx: Any, a: Any, factor: Any, b: Any) -> Any:
-    """a[f] - factor b[f]."""
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        emit = _Emitter(context, builder, a.dtype)
-        factors = emit.splat(builder.fneg(_rounded(builder, args[1], a.dtype)))
-        pairs = zip(emit.unpack(args[0]), emit.unpack(args[2]), strict=True)
-        return emit.pack([emit.fma(factors, right, left) for left, right in pairs])
-
-    return a(a, types.float64, b), codegen
 
 
 @intrinsic

@@ -93,7 +93,13 @@ class TruncatedWigner:
     method: ClassVar[str] = "truncated_wigner"
     jumps: ClassVar[bool] = False
     records: ClassVar[frozenset[str]] = frozenset(
-        {"collective_covariance", "sublattice_magnetisation", "sublattice_distribution", "time_step_error"}
+        {
+            "collective_covariance",
+            "sublattice_distribution",
+            "sublattice_magnetisation",
+            "sublattice_moment",
+            "time_step_error",
+        }
     )
     refused: ClassVar[Mapping[str, str]] = MappingProxyType(
         {"jump_counts": "its trajectories diffuse, there are no jumps to count"}

@@ -20,11 +20,10 @@ __all__ = [
     "aligned",
     "copy_scaled",
     "expectation_of_diagonal",
-    "imaginary_overlap",
+    "overlap",
     "padded",
     "pick",
     "real_overlap",
-    "subtract",
 ]
 
 _LINE = 64  # bytes: a vector register that crosses two cache lines takes two loads
@@ -83,14 +82,16 @@ def add_term(x: Any, y: Any, length: int, block_size: int, order: int, factor: f
 
 
 @njit(cache=True)
-def imaginary_overlap(x: Any, y: Any, length: int, block_size: int, turns: Any) -> float:
-    """Im <x|y>. turns: scratch for one vector register."""
+def overlap(x: Any, y: Any, length: int, block_size: int, turns: Any) -> tuple[float, float]:
+    """Re <x|y> and Im <x|y>. turns: scratch for one vector register."""
     for lane in range(block_size // simd.VECTORS):
         turns[lane] = -1.0 if lane % 2 else 1.0
-    total = 0.0
+    real = imaginary = 0.0
     for base in range(0, length, block_size):
-        total += simd.inner(simd.load(x, base), simd.add_moved(simd.zeros(y), y, base + 1, turns, 0))
-    return total
+        block = simd.load(x, base)
+        real += simd.inner(block, simd.load(y, base))
+        imaginary += simd.inner(block, simd.add_moved(simd.zeros(y), y, base + 1, turns, 0))
+    return real, imaginary
 
 
 @njit(cache=True)
@@ -99,17 +100,6 @@ def real_overlap(x: Any, y: Any, length: int, block_size: int) -> float:
     total = 0.0
     for base in range(0, length, block_size):
         total += simd.inner(simd.load(x, base), simd.load(y, base))
-    return total
-
-
-@njit(cache=True)
-def subtract(x: Any, y: Any, length: int, block_size: int, factor: float) -> float:
-    """y -= factor x; returns <y|y>."""
-    total = 0.0
-    for base in range(0, length, block_size):
-        block = simd.subtracted(simd.load(y, base), factor, simd.load(x, base))
-        total += simd.inner(block, block)
-        simd.store(block, y, base)
     return total
 
 

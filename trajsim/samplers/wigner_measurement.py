@@ -117,6 +117,18 @@ def _linear(writer: _Writer, o: Any, at: int) -> None:
                 writer.put(at + 2 * k + part, [(writer.part + 3 * part + a, writer.one, 1.0 / sizes[part])])
 
 
+def _sublattice_moments(writer: _Writer, o: obs.SublatticeMoments, at: int) -> None:
+    colours = o.sublattices(writer.model)
+    sizes = np.bincount(colours)
+    for k, (a,) in enumerate(map(_components, o.components)):
+        for part in range(2):
+            sites = [3 * int(i) + a for i in np.flatnonzero(colours == part)]
+            weight = 1.0 / float(sizes[part])
+            where = at + 4 * k + 2 * part
+            writer.put(where, [(u, writer.one, weight) for u in sites])
+            writer.put(where + 1, [entry for u in sites for entry in writer.square(u, u, 1, weight)])
+
+
 def _correlation(writer: _Writer, o: obs.Correlation, at: int) -> None:
     lattice = writer.model.lattice
     assert lattice is not None
@@ -167,6 +179,7 @@ _WRITERS: dict[type[obs.Observable], Callable[[_Writer, Any, int], None]] = {
     obs.Magnetisation: _linear,
     obs.SiteMagnetisation: _linear,
     SublatticeMagnetisation: _linear,
+    obs.SublatticeMoments: _sublattice_moments,
     obs.Correlation: _correlation,
     obs.PairCorrelation: _pair_correlation,
     obs.CollectiveCovariance: _covariance,
