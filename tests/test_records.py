@@ -9,7 +9,7 @@ import pytest
 
 from trajsim import catalog, records
 from trajsim import observables as record
-from trajsim.classical_records import SublatticeDistribution, SublatticeMagnetisation, TimeStepError
+from trajsim.classical_records import SublatticeDistribution, TimeStepError
 from trajsim.errors import InputError, UnsupportedError
 from trajsim.grid import SteadyState, TimeGrid
 from trajsim.lattice import Lattice
@@ -37,7 +37,7 @@ def test_from_spec():
         records.JumpRecords(),
         records.FinalStates("single"),
     )
-    assert [o.name for o in found] == list(records.RECORDS)[:5]
+    assert [o.name for o in found] == list(records.RECORDS)[:6]
     assert record.from_spec(dict.fromkeys(spec, False), RING) == ()
     plain = record.from_spec(dict.fromkeys(spec, True), RING)
     assert plain[1] == record.SublatticeMoments(("x", "y", "z"))
@@ -50,15 +50,15 @@ def test_from_spec():
 
 
 def test_classical_records_from_spec():
-    spec = {"sublattice_magnetisation": ["z"], "sublattice_distribution": 12, "time_step_error": True}
+    spec = {"sublattice_distribution": 12, "time_step_error": True}
     found = record.from_spec(spec, RING)
-    assert found == (SublatticeMagnetisation(("z",)), SublatticeDistribution(12), TimeStepError())
-    assert [o.name for o in found] == list(records.RECORDS)[5:]
-    assert [o.to_spec() for o in found] == [{"components": ("z",)}, 12, {}]
+    assert found == (SublatticeDistribution(12), TimeStepError())
+    assert [o.name for o in found] == list(records.RECORDS)[6:]
+    assert [o.to_spec() for o in found] == [12, {}]
     plain = record.from_spec(dict.fromkeys(spec, True), RING)
-    assert plain == (SublatticeMagnetisation(), SublatticeDistribution(), TimeStepError())
+    assert plain == (SublatticeDistribution(), TimeStepError())
     assert record.from_spec(dict.fromkeys(spec, False), RING) == ()
-    for key, value in (("sublattice_magnetisation", []), ("sublattice_distribution", 1), ("time_step_error", 3)):
+    for key, value in (("sublattice_distribution", 1), ("time_step_error", 3)):
         with pytest.raises(InputError, match=f"`record.{key}` must"):
             record.from_spec({key: value}, RING)
 

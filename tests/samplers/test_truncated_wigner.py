@@ -11,7 +11,7 @@ from scipy.integrate import solve_ivp
 import trajsim
 from trajsim import Lattice, SpinModel, TruncatedWigner, catalog, grid, initial
 from trajsim import observables as obs
-from trajsim.classical_records import SublatticeDistribution, SublatticeMagnetisation, TimeStepError
+from trajsim.classical_records import SublatticeDistribution, TimeStepError
 from trajsim.errors import InputError, TrajsimWarning, UnsupportedError
 from trajsim.records import Purity
 from trajsim.samplers.simd_lanes import LANES
@@ -233,7 +233,7 @@ def test_what_it_cannot_record():
         run(obs.JumpCounts())
     with pytest.raises(UnsupportedError, match=r"`record\.purity` must be asked of a sampler that offers it"):
         run(Purity())
-    for record in (SublatticeMagnetisation(), SublatticeDistribution(), TimeStepError()):
+    for record in (SublatticeDistribution(), TimeStepError()):
         with pytest.raises(UnsupportedError, match="but quantum_jump does not"):
             trajsim.sample(
                 chain(S=0.5), trajsim.QuantumJump(), initial.Product(), grid.TimeGrid([0.1]), [record],

@@ -8,7 +8,7 @@ from scipy.integrate import quad
 
 from trajsim import Lattice, SpinModel, catalog, grid
 from trajsim import observables as obs
-from trajsim.classical_records import SublatticeDistribution, SublatticeMagnetisation
+from trajsim.classical_records import SublatticeDistribution
 from trajsim.errors import UnsupportedError
 from trajsim.records import CollectiveCovariance
 from trajsim.samplers.simd_lanes import LANES
@@ -25,7 +25,7 @@ ALL = [
     CollectiveCovariance(),
     obs.CollectiveDistribution(("z", "x")),
     obs.Energy(),
-    SublatticeMagnetisation(("y", "z")),
+    obs.SublatticeMoments(("y", "z")),
     SublatticeDistribution(9),
     obs.Operator("flux", (Term.product(("Sx", "Sy"), (0, 1), 0.7), Term.product(("Sz Sz",), (2,), 1.5))),
 ]
@@ -58,8 +58,10 @@ def test_observables_are_their_definitions(chain, spins, fixed_length):
     axis = {"x": 0, "y": 1, "z": 2}
     np.testing.assert_allclose(found["magnetisation"], spins.mean(axis=1))
     np.testing.assert_allclose(found["site_magnetisation"], spins[:, :, [0, 2]].transpose(0, 2, 1))
-    parts = np.stack([spins[:, ::2].mean(axis=1), spins[:, 1::2].mean(axis=1)], axis=-1)
-    np.testing.assert_allclose(found["sublattice_magnetisation"], parts[:, 1:])
+    for part in range(2):
+        own = spins[:, part::2, 1:]
+        np.testing.assert_allclose(found["sublattice_moment"][:, :, part, 0], own.mean(axis=1))
+        np.testing.assert_allclose(found["sublattice_moment"][:, :, part, 1], (own**2).mean(axis=1) - c)
     pairs = np.stack([spins[:, :, None, axis[a]] * spins[:, None, :, axis[b]] for a, b in PAIRS], axis=1)
     pairs[:, :3] -= c * np.eye(4)
     np.testing.assert_allclose(found["pair_correlation"], pairs, atol=1e-12)
@@ -144,6 +146,5 @@ def test_what_is_not_quadratic_is_refused(chain, spins):
 
 def test_sublattices_need_a_bipartite_lattice():
     model = SpinModel.on(Lattice.triangular(3, 3), single_site(9, "Sz Sz"), spin=2)
-    for record in (SublatticeMagnetisation(), SublatticeDistribution()):
-        with pytest.raises(UnsupportedError, match="two sublattices"):
-            record.field(model)
+    with pytest.raises(UnsupportedError, match="two sublattices"):
+        SublatticeDistribution().field(model)
