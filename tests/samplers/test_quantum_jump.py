@@ -301,7 +301,7 @@ def test_bad_tolerances(tolerance):
 @settings(max_examples=20)
 def test_settings_are_written_out(tolerance):
     spec = {"method": "quantum_jump", "tolerance": tolerance, "precision": "double", "memory": "fast"}
-    assert QuantumJump(tolerance).to_spec() == spec
+    assert QuantumJump(tolerance).to_spec() == {**spec, "unravelling": "local"}
 
 
 def test_other_input_that_is_refused():
@@ -309,6 +309,8 @@ def test_other_input_that_is_refused():
         QuantumJump(precision="half")
     with pytest.raises(InputError, match=r"`sampler.memory` must be 'fast' or 'low', but 'none' was given"):
         QuantumJump(memory="none")
+    with pytest.raises(InputError, match=r"`sampler.unravelling` must be 'local' or 'momentum', but 'k' was given"):
+        QuantumJump(unravelling="k")
     with pytest.raises(InputError, match=r"`sampler.tolerance` must be at least 1e-6 in single precision, which"):
         QuantumJump(1e-7, precision="single")
     with pytest.raises(UnsupportedError, match=r"`model` must have at most 2\^28 basis states for quantum jumps, but"):
