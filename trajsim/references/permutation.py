@@ -97,7 +97,11 @@ class Permutation:
         )
 
     def spectrum(self, model: SpinModel) -> dict[str, np.ndarray[Any, np.dtype[np.complex128]]]:
-        """All eigenvalues by sector, "even" and "odd" in the parity of m - m', or "whole" where it is not conserved."""
+        """All eigenvalues by sector, "even" and "odd" in the parity of m - m', or "whole" where it is not conserved.
+
+        Those of permutation-symmetric operators, (N + 1)(N + 2)(N + 3)/6 of the 4^N: what collective observables and
+        symmetric states see. Other operators may decay more slowly (`trajsim.references.spectrum` has them all).
+        """
         form = collective_form(model)
         return {name: everything(form, sector) for name, sector in _sectors(form).items()}
 
