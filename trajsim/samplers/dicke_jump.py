@@ -3,9 +3,9 @@ r"""The Dicke-jump sampler: quantum jumps of permutation-invariant spins 1/2 on 
     rho = \bigoplus_j rho_j \otimes 1 / d_j,    rho_j the ensemble mean of |psi><psi| over trajectories on the ladder j.
 
 Where H is a polynomial up to quadratic in the collective spin J, and jumps are the same on every site (or collective),
-a state symmetric under permutations stays so: its blocks rho_j of 2j + 1 amplitudes squared do, and a local jump moves
-j by at most one. A trajectory is (j, psi_m), so that its length grows with N and not with 2^N. Only sums over sites are
-unravelled: which site jumped, and the state of the multiplicity of j, are never known.
+a state symmetric under permutations stays so, and a local jump moves j by at most one. A trajectory is (j, psi_m), at
+most N + 1 amplitudes instead of 2^N. Only sums over sites are unravelled: which site jumped, and the state within the
+multiplicity of j, are never known.
 
 Chase and Geremia, PRA 78, 052101 (2008); Shammah, Ahmed, Lambert, De Liberato, Nori, PRA 98, 063815 (2018) for rho_j;
 Zhang, Zhang, Mølmer, New J. Phys. 20, 112001 (2018) for jumps between the ladders.
