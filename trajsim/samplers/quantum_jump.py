@@ -73,9 +73,8 @@ class QuantumJump:
     a tolerance far below them.
 
     precision: "double", or "single": vectors in single precision, all norms in double; half the time and memory.
-    Rounding then adds to the error of the state, the more the larger the norm of H: measured per unit time, 5e-7 on
-    rings of 10 to 14 spins and 2e-6 on a 4 x 4 lattice (at J = 2, gamma = 1), so that the tolerance must be at least
-    1e-6.
+    Rounding then adds to the error of the state, the more the larger the norm of H: measured per unit time, 4e-7 on
+    a ring of 16 spins and on a 4 x 4 lattice (at J = 2, gamma = 1), so that the tolerance must be at least 1e-6.
     memory: "fast" keeps the Taylor vectors of a step, 11 to 18 beside the state; "low" makes do with four vectors in
     all, for about 1.5 times the products.
 
