@@ -22,6 +22,7 @@ from scipy.sparse.linalg import splu
 from trajsim.checks import complex_number, integer
 from trajsim.ensemble import UNITS_NOTE, point_attributes
 from trajsim.errors import InputError, UnsupportedError
+from trajsim.references.generic import generic_vector
 from trajsim.references.krylov_schur import Key, krylov_schur
 from trajsim.references.lindblad import check_memory
 from trajsim.references.liouvillian import Liouvillian, Operators
@@ -186,7 +187,7 @@ def _modes(
         order = order[: _with_ties(key(values)[order], count)]
         values, vectors = values[order], vectors[:, order]
     else:
-        start = np.random.default_rng(1).normal(size=L.size).astype(matrix.dtype)
+        start = generic_vector(L.size).astype(matrix.dtype)
         if point is None:
             values, vectors = krylov_schur(lambda x: matrix @ x, start, count, key, _TOLERANCE)
         else:

@@ -21,6 +21,7 @@ from scipy import sparse
 from scipy.sparse import linalg
 
 from trajsim.errors import UnsupportedError
+from trajsim.references.generic import generic_vector
 from trajsim.references.liouvillian import Liouvillian
 
 __all__ = ["cost_of_elimination", "steady_vector"]
@@ -81,7 +82,7 @@ def _unequal(L: Liouvillian, found: Solutions, scale: float) -> bool:
 def _starts(L: Liouvillian) -> Solutions:
     """The maximally mixed state, and another one."""
     D = L.basis.dimension
-    weights = np.random.default_rng(1).random(D) ** 8  # any will do
+    weights = np.abs(generic_vector(D)) ** 8  # any will do
     states = [L.pack(np.diag(p).astype(np.complex128)) for p in (np.ones(D), weights)]
     # of the orbits of the other one pair was taken: its trace has to be seen to
     return states[0] / (L.trace @ states[0]), states[1] / (L.trace @ states[1])
