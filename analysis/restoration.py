@@ -24,7 +24,7 @@ from .results import JACKKNIFE, assemble
 
 Array = NDArray[np.float64]
 
-SOURCES = ("sublattice_moment", "sublattice_magnetisation", "site_magnetisation", "magnetisation")
+SOURCES = ("sublattice_moment", "site_magnetisation", "magnetisation")
 """Observables that S_perp is read from, the first one that was recorded with x and y."""
 
 CRITERIA = ("threshold", "1/e", "integral")
@@ -33,11 +33,10 @@ CRITERIA = ("threshold", "1/e", "integral")
 def transverse_polarisation(dataset: xr.Dataset) -> xr.Dataset:
     """S_perp of each sublattice, and of both ("both": the root of the mean square), in units of S.
 
-    From `sublattice_moment`, `sublattice_magnetisation` or `site_magnetisation` with x and y; from `magnetisation` the
-    whole lattice is the one sublattice "all", and what points against each other on two sublattices cancels. Where
-    noise leaves a negative square, minus the root of its modulus: where nothing is left but noise, an average over
-    times is then off by 0.14 of the noise of one time, instead of 0.89. The error is that of the norm before its square
-    is debiased.
+    From `sublattice_moment` or `site_magnetisation` with x and y; from `magnetisation` the whole lattice is the one
+    sublattice "all", and what points against each other on two sublattices cancels. Where noise leaves a negative
+    square, minus the root of its modulus: where nothing is left but noise, an average over times is then off by 0.14
+    of the noise of one time, instead of 0.89. The error is that of the norm before its square is debiased.
 
     Returns value, standard_error (jackknife), ... with dimensions (point, [time], sublattice).
     Raises: InputError if x and y were not recorded, if the spins differ, or for fewer than 20 blocks.
@@ -169,12 +168,9 @@ def _vectors(dataset: xr.Dataset) -> tuple[xr.Dataset, str, list[str], Callable[
         unit = float(dataset.attrs["spin"])
     if source == "magnetisation":
         return dataset, source, ["all"], lambda means: means[..., None] / unit
-    if source.startswith("sublattice"):
+    if source == "sublattice_moment":
         # its two labels must not stand beside the three of the result
-        dataset, labels = dataset.drop_vars("sublattice"), ["a", "b", "both"]
-        if source == "sublattice_moment":
-            return dataset, source, labels, lambda means: means[..., 0] / unit
-        return dataset, source, labels, lambda means: means / unit
+        return dataset.drop_vars("sublattice"), source, ["a", "b", "both"], lambda means: means[..., 0] / unit
     without = opened.property_at(dataset, "lattice", 0) == "null"
     colours = None if without else opened.common_lattice(dataset).sublattices()
     if colours is None:

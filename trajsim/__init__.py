@@ -17,6 +17,7 @@ _HOME = {
     "HolsteinPrimakoff": "references.gaussian",
     "Lattice": "lattice",
     "Lindblad": "references.lindblad",
+    "Permutation": "references.permutation",
     "SpinModel": "model",
     "QuantumJump": "samplers.quantum_jump",
     "TruncatedWigner": "samplers.truncated_wigner",
@@ -46,6 +47,7 @@ __all__ = [  # noqa: RUF022 - classes and functions first, then modules
     "HolsteinPrimakoff",
     "Lattice",
     "Lindblad",
+    "Permutation",
     "QuantumJump",
     "SpinModel",
     "TrajsimError",
@@ -77,6 +79,7 @@ if TYPE_CHECKING:
     from trajsim.references.gaussian import HolsteinPrimakoff
     from trajsim.references.lindblad import Lindblad
     from trajsim.references.mean_field import FactorisedMeanField
+    from trajsim.references.permutation import Permutation
     from trajsim.references.solve import solve
     from trajsim.samplers.dicke_jump import DickeJump
     from trajsim.samplers.quantum_jump import QuantumJump

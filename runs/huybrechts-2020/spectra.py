@@ -10,7 +10,9 @@ from matplotlib.figure import Figure
 from points import Point, exponent, table
 
 from trajsim.references.permutation import Permutation
+from trajsim.references.spectrum import slowest_modes
 
+FULL = 5  # spins up to which the gap of all 4^N operators is computed, not of the symmetric ones alone
 SHARE = 2 / 3  # Gamma = 2 gamma, gamma + Gamma = 1
 
 
@@ -47,10 +49,13 @@ def say_spectrum(values: dict[float, np.ndarray]) -> None:
 
 
 def gaps_of(point: Point) -> dict[str, float]:
-    """Gap of both sectors from the near end of the spectrum, and from its far end."""
+    """Gap of the symmetric operators from the near end of their spectrum and from its far end, and of all operators."""
     found = {name: np.sort(-values.real) for name, values in Permutation().spectrum(point.model()).items()}
     every = np.sort(np.concatenate(list(found.values())))
-    return {"even": found["even"][1], "odd": found["odd"][0], "antigap": every[-1] - every[-2]}
+    everything = np.nan
+    if point.spins <= FULL:
+        everything = np.sort(-slowest_modes(point.model(), 2)["eigenvalue"].values.real)[1]
+    return {"even": found["even"][1], "odd": found["odd"][0], "antigap": every[-1] - every[-2], "full": everything}
 
 
 def gaps(spins: Sequence[int], couplings: Sequence[float], workers: int) -> xr.Dataset:
@@ -61,12 +66,13 @@ def gaps(spins: Sequence[int], couplings: Sequence[float], workers: int) -> xr.D
 
 
 def draw_gaps(data: xr.Dataset) -> Figure:
-    """Gap against Jy, whole and in the even sector, and its minimum against N."""
+    """Gap against Jy, in both sectors (dotted: of all operators) and in the even one, and its minimum against N."""
     figure = Figure(figsize=(13, 4), layout="constrained")
     first, middle, second = figure.subplots(1, 3)
     for number, n in enumerate(data.N.values):
         colour = str(0.8 * (1 - (number + 1) / len(data.N)))
         first.plot(data.Jy, data.gap.sel(N=n), color=colour, label=f"N = {n}")
+        first.plot(data.Jy, data.full.sel(N=n), ":", color=colour)
         middle.plot(data.Jy, data.even.sel(N=n), color=colour)
     first.legend(fontsize="x-small")
     for axes, label in ((first, "gap, both sectors"), (middle, "gap, even sector")):
@@ -91,5 +97,7 @@ def say_gaps(data: xr.Dataset) -> None:
         listed = ", ".join(f"{n}: {value:.4f} at {Jy:.2f}" for n, value, Jy in rows)
         print(f"smallest {name}: {listed}; exponent {alpha:.3f}")
     print(f"largest |gap - antigap|: {float(abs(data.gap - data.antigap).max()):.1e}")
+    apart = float((data.gap - data.full).where(data.Jy >= 1).max()), float((data.gap - data.full).max())
+    print(f"gap above that of all operators (N <= {FULL}): {apart[0]:.1e} for Jy >= Jz, up to {apart[1]:.2f} below")
     if (np.abs(data.Jy - 1.0) < 1e-12).any():
         print(f"gap at Jy = Jz: {data.gap.sel(Jy=1.0, method='nearest').values.round(10)}")

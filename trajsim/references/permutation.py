@@ -20,6 +20,7 @@ from trajsim import initial as starts
 from trajsim.collective import collective_form
 from trajsim.errors import InputError, UnsupportedError
 from trajsim.grid import TimeGrid
+from trajsim.model import SpinModel
 from trajsim.references.permutation_evolution import evolve
 from trajsim.references.permutation_liouvillian import symmetry
 from trajsim.references.permutation_observables import jump_rates, values
@@ -33,7 +34,6 @@ from trajsim.references.result import to_dataset
 if TYPE_CHECKING:
     from trajsim.collective import CollectiveForm
     from trajsim.initial import InitialState
-    from trajsim.model import SpinModel
     from trajsim.observables import Observable
 
 __all__ = ["Permutation"]
@@ -97,7 +97,11 @@ class Permutation:
         )
 
     def spectrum(self, model: SpinModel) -> dict[str, np.ndarray[Any, np.dtype[np.complex128]]]:
-        """All eigenvalues by sector, "even" and "odd" in the parity of m - m', or "whole" where it is not conserved."""
+        """All eigenvalues by sector, "even" and "odd" in the parity of m - m', or "whole" where it is not conserved.
+
+        Those of permutation-symmetric operators, (N + 1)(N + 2)(N + 3)/6 of the 4^N: what collective observables and
+        symmetric states see. Other operators may decay more slowly (`trajsim.references.spectrum` has them all).
+        """
         form = collective_form(model)
         return {name: everything(form, sector) for name, sector in _sectors(form).items()}
 
