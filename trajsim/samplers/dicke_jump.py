@@ -151,7 +151,7 @@ class CompiledDickeJump:
     @property
     def memory_bytes(self) -> int:
         """Memory of one rank, independent of the ensemble's size."""
-        ladder = 8 * len(self._ladder.m) * (2 * 20 + 10) + 16 * 5 * (self._ladder.spins + 3)
+        ladder = 8 * len(self._ladder.m) * (2 * 20 + 10) + 8 * 12 * (self._ladder.spins + 3)
         rows = 8 * max(len(self._times), 1) * (4 * self.layout.width + self._readout.numbers)
         return ladder + rows
 
@@ -225,6 +225,6 @@ class CompiledDickeJump:
         """Vectors and scratch, made once."""
         if self._memory is None:
             space = dicke_space(self._ladder, self._kraus, _LOGGED_JUMPS)
-            scratch, bessel = scratch_memory(self._ladder.spins, bool(np.any(self._readout.axes != 2)))
-            self._memory = space, Probe(self._readout.higher, self._readout.axes, scratch, bessel)
+            memory = scratch_memory(self._ladder.spins, bool(np.any(self._readout.axes != 2)))
+            self._memory = space, Probe(self._readout.higher, self._readout.axes, *memory)
         return self._memory

@@ -48,6 +48,7 @@ class Probe(NamedTuple):
     higher: bool
     axes: NDArray[np.int64]
     scratch: NDArray[np.complex128]
+    planes: NDArray[np.float64]
     bessel: NDArray[np.float64]
 
 
@@ -110,7 +111,8 @@ def dicke_record(
             if status == OK:
                 measure_ladder(
                     ladder, space.vectors, counters[_CURRENT], counters[_DEPTH], counters[_SECTOR], counters[_LO],
-                    counters[_HI], probe.higher, probe.axes, probe.scratch, probe.bessel, rows[b, sample],
+                    counters[_HI], probe.higher, probe.axes, probe.scratch, probe.planes, probe.bessel,
+                    rows[b, sample],
                 )  # fmt: skip
                 counts[b, sample] = jumps[b]
                 counters[_SAMPLE] += 1
