@@ -54,7 +54,9 @@ def draw(dataset: xr.Dataset) -> tuple[Figure, str]:
         title="symbols: truncated Wigner; lines: exact",
     )
     axes.legend(fontsize="small")
-    text.append("ordering corrections of a square at fixed length are those of a mixed spin: + 1/(6 S^2) where polarised")
+    text.append(
+        "ordering corrections of a square at fixed length are those of a mixed spin: + 1/(6 S^2) where polarised"
+    )
     return figure, "\n".join([*text, mean.attrs["statement"]])
 
 

@@ -45,7 +45,12 @@ def draw(dataset: xr.Dataset) -> tuple[Figure, str]:
             shade = 0.35 + 0.65 * number / max(len(spins) - 1, 1)
             axes.plot(t, part["value"][number], color="tab:red", alpha=shade, label=rf"$S_\perp$, S = {S:g}")
             axes.plot(t, of_z["value"][number] / S, color="tab:blue", alpha=shade)
-        axes.set(xlabel="time $g t$", ylabel=r"$S_\perp / S$ (red), $\langle S^z_a \rangle / S$ (blue)", title=rule, ylim=(-0.55, 1.45))
+        axes.set(
+            xlabel="time $g t$",
+            ylabel=r"$S_\perp / S$ (red), $\langle S^z_a \rangle / S$ (blue)",
+            title=rule,
+            ylim=(-0.55, 1.45),
+        )
         axes.legend(fontsize="small", ncols=2, loc="upper right")
         found = ordered(times, "S", sampling=rule)
         for number, criterion in enumerate(found["criterion"].values):
