@@ -140,7 +140,8 @@ def test_specs_of_operators_tell_them_apart():
             {"magnetization": ["x"]},
             "`record.magnetization` must be one of magnetisation, site_magnetisation, correlation, pair_correlation, "
             "collective_moment, collective_distribution, energy, jump_counts, operators, collective_covariance, "
-            "sublattice_moment, entanglement_entropy, purity, jump_records, final_states, but it is an unknown key",
+            "sublattice_moment, entanglement_entropy, purity, jump_records, final_states, sublattice_distribution, "
+            "time_step_error, but it is an unknown key",
         ),
         ({"operators": []}, "`record.operators` must be a table of named operators, but [] was given"),
         (

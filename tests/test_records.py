@@ -9,6 +9,7 @@ import pytest
 
 from trajsim import catalog, records
 from trajsim import observables as record
+from trajsim.classical_records import SublatticeDistribution, TimeStepError
 from trajsim.errors import InputError, UnsupportedError
 from trajsim.grid import SteadyState, TimeGrid
 from trajsim.lattice import Lattice
@@ -36,7 +37,7 @@ def test_from_spec():
         records.JumpRecords(),
         records.FinalStates("single"),
     )
-    assert [o.name for o in found] == list(records.RECORDS)
+    assert [o.name for o in found] == list(records.RECORDS)[:6]
     assert record.from_spec(dict.fromkeys(spec, False), RING) == ()
     plain = record.from_spec(dict.fromkeys(spec, True), RING)
     assert plain[1] == record.SublatticeMoments(("x", "y", "z"))
@@ -46,6 +47,20 @@ def test_from_spec():
         {}, {"components": ("x", "y", "z")}, {}, {}, {}, {"precision": "double"}
     ]  # fmt: skip
     assert found[2].to_spec() == {"sites": [0, 3]}
+
+
+def test_classical_records_from_spec():
+    spec = {"sublattice_distribution": 12, "time_step_error": True}
+    found = record.from_spec(spec, RING)
+    assert found == (SublatticeDistribution(12), TimeStepError())
+    assert [o.name for o in found] == list(records.RECORDS)[6:]
+    assert [o.to_spec() for o in found] == [12, {}]
+    plain = record.from_spec(dict.fromkeys(spec, True), RING)
+    assert plain == (SublatticeDistribution(), TimeStepError())
+    assert record.from_spec(dict.fromkeys(spec, False), RING) == ()
+    for key, value in (("sublattice_distribution", 1), ("time_step_error", 3)):
+        with pytest.raises(InputError, match=f"`record.{key}` must"):
+            record.from_spec({key: value}, RING)
 
 
 def test_layout():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -11,14 +10,13 @@ from numpy.typing import NDArray
 
 from trajsim.errors import InputError, UnsupportedError
 from trajsim.layout import Field
-from trajsim.observables import AXES, Observable
+from trajsim.observables import AXES, SUBLATTICES, Observable
 
 if TYPE_CHECKING:
     from trajsim.model import SpinModel
 
-__all__ = ["SublatticeDistribution", "SublatticeMagnetisation", "TimeStepError", "sublattices"]
+__all__ = ["SublatticeDistribution", "TimeStepError", "sublattices"]
 
-PARTS = ("a", "b")
 DIFFERENCES = ("square", *AXES)
 MOST_BINS = 1024
 
@@ -26,32 +24,9 @@ MOST_BINS = 1024
 def sublattices(model: SpinModel) -> NDArray[np.int64]:
     """0 or 1 for every site, site 0 on sublattice 0. Raises UnsupportedError where the lattice has no two."""
     found = None if model.lattice is None else model.lattice.sublattices()
-    if found is None:
+    if found is None or found.max() == 0:
         raise UnsupportedError("`model.lattice` must consist of two sublattices for this record, but it does not")
     return np.asarray(found, dtype=np.int64)
-
-
-@dataclass(frozen=True)
-class SublatticeMagnetisation(Observable):
-    r"""m^a_X = (1/N_X) \sum_{i in X} <S^a_i> of both sublattices X; dims (component, sublattice)."""
-
-    components: tuple[str, ...] = AXES
-    name: ClassVar[str] = "sublattice_magnetisation"
-
-    def __post_init__(self) -> None:
-        given: Any = self.components
-        values = tuple(given) if isinstance(given, Iterable) and not isinstance(given, str) else (given,)
-        if not values or len(set(values)) < len(values) or any(value not in AXES for value in values):
-            raise InputError(f"`{self.name}` must hold some of {', '.join(AXES)}, each once, but {given!r} was given")
-        object.__setattr__(self, "components", values)
-
-    def field(self, model: SpinModel) -> Field:
-        """See `Observable.field`."""
-        sublattices(model)
-        coords: dict[str, list[Any]] = {"component": list(self.components), "sublattice": list(PARTS)}
-        return Field(
-            self.name, ("component", "sublattice"), coords, "hbar", "mean magnetisation <S^a> per site of a sublattice"
-        )
 
 
 @dataclass(frozen=True)
@@ -77,7 +52,8 @@ class SublatticeDistribution(Observable):
         spins = np.array([S or 0.0 for S in model.spins])
         middle = (np.arange(self.bins) + 0.5) / self.bins * 2.0 - 1.0
         coords: dict[str, list[Any]] = {
-            f"m_{name}": (middle * (spins[part == number].mean() + 0.5)).tolist() for number, name in enumerate(PARTS)
+            f"m_{name}": (middle * (spins[part == number].mean() + 0.5)).tolist()
+            for number, name in enumerate(SUBLATTICES)
         }
         return Field(self.name, ("m_a", "m_b"), coords, "1", "probability of the magnetisations of both sublattices")
 

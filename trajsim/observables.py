@@ -378,7 +378,7 @@ _TAKEN = (
     "jump_channel_label", "jump_family", "jump_number", "jump_offset", "jump_records", "jump_time", "jumps", "lattice",
     "level", "m", "m_a", "m_b", "model", "model_hash", "moment", "n_sites", "operators", "order", "other_site", "pair",
     "pair_count", "pairs", "point", "purity", "sample_every", "sampler", "seed", "site", "spin", "status",
-    "stream_version", "sublattice", "sublattice_distribution", "sublattice_magnetisation", "sublattice_moment", "time",
+    "stream_version", "sublattice", "sublattice_distribution", "sublattice_moment", "time",
     "time_step_error", "total_spin", "trajectory", "trajectory_jumps", "trajectory_status", "trajsim_version", "units",
 )  # fmt: skip
 _SUFFIXES = ("_m2", "_raw")

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from trajsim.classical_records import SublatticeDistribution, SublatticeMagnetisation, TimeStepError
+from trajsim.classical_records import SublatticeDistribution, TimeStepError
 from trajsim.errors import InputError, UnsupportedError
 from trajsim.layout import Field
 from trajsim.observables import CollectiveCovariance, Observable, SublatticeMoments
@@ -140,7 +140,6 @@ RECORDS: dict[str, type[Observable]] = {
     "purity": Purity,
     "jump_records": JumpRecords,
     "final_states": FinalStates,
-    "sublattice_magnetisation": SublatticeMagnetisation,
     "sublattice_distribution": SublatticeDistribution,
     "time_step_error": TimeStepError,
 }
@@ -158,8 +157,6 @@ def from_value(key: str, value: Any) -> Observable | None:
             return SublatticeMoments(tuple(value))
         if key == "final_states" and isinstance(value, str):
             return FinalStates(value)
-        if key == "sublattice_magnetisation" and isinstance(value, list | tuple):
-            return SublatticeMagnetisation(tuple(value))
         if key == "sublattice_distribution" and isinstance(value, int):
             return SublatticeDistribution(value)
     except InputError as error:
@@ -168,7 +165,6 @@ def from_value(key: str, value: Any) -> Observable | None:
         "entanglement_entropy": " or a list of sites",
         "final_states": ", 'double' or 'single'",
         "sublattice_moment": " or a list of components",
-        "sublattice_magnetisation": " or a list of components",
         "sublattice_distribution": " or a number of bins",
     }.get(key, "")
     raise InputError(f"`record.{key}` must be true or false{besides}, but {value!r} was given")

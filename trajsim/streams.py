@@ -126,7 +126,7 @@ def words(key: np.uint64, trajectory: np.uint64, purpose: np.uint64) -> tuple[np
     return (w0 << _SHIFT) | w1, (w2 << _SHIFT) | w3
 
 
-@njit(inline="always")
+@njit(cache=True, inline="always")
 def counter_hash(first: Any, second: Any, n: np.uint64) -> Any:
     """64 random bits, number n of the stream with the keys `first` and `second`, which may be lanes of many streams.
 

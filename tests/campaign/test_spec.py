@@ -81,6 +81,7 @@ def test_a_campaign_is_what_the_file_says(tmp_path: Path) -> None:
         "tolerance": 1e-6,
         "precision": "double",
         "memory": "fast",
+        "unravelling": "local",
     }
     assert point.grid.to_spec() == BASE["steady_state"]
     assert [observable.name for observable in point.observables] == ["magnetisation", "correlation"]
@@ -149,9 +150,12 @@ def test_swept_value_may_be_missing_in_its_section_and_other_sections_may_be_swe
         ),
         (
             [("sampler.method", "quantum_jmup")],
-            "`sampler.method` must be one of quantum_jump, but it is unknown; did you",
+            "`sampler.method` must be one of quantum_jump, dicke_jump, truncated_wigner, but it is unknown; did you",
         ),
-        ([("sampler.method", None)], "`sampler.method` must be one of quantum_jump, but it is missing"),
+        (
+            [("sampler.method", None)],
+            "`sampler.method` must be one of quantum_jump, dicke_jump, truncated_wigner, but it is missing",
+        ),
         ([("sampler.tolerence", 1e-6)], "did you mean `tolerance`?"),
         ([("sampler.tolerance", "small")], "`sampler.tolerance` must be a number from 1e-13 to 1e-2, but 'small'"),
         ([("initial.state", "cat")], "`initial.state` must be one of product"),

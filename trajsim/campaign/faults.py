@@ -120,6 +120,8 @@ def qualify(section: str, message: str) -> str:
     """
     if not message.startswith("`"):
         return f"[{section}]: {message}"
+    if message.startswith("`sampler."):  # where a sampler meets a model, its own keys may be at fault
+        return message
     for known in (section, section.rpartition(".")[2]):
         if message.startswith((f"`{known}.", f"`{known}[", f"`{known}`")):
             return f"`{section}{message[1 + len(known) :]}"

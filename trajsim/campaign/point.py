@@ -170,9 +170,22 @@ def _sampler(table: Mapping[str, Any]) -> Sampler:
         raise InputError(f"`sampler.method` must be one of {', '.join(SAMPLERS)}, but {given}")
     if method not in SAMPLERS:
         raise InputError(unknown("sampler.method", method, SAMPLERS))
+    sampler, allowed = _settings(method)
+    if odd := [key for key in settings if key not in allowed]:
+        raise InputError("\n".join(_odd(key, method, allowed) for key in odd))
+    return sampler(**settings)
+
+
+def _settings(method: str) -> tuple[Callable[..., Sampler], list[str]]:
+    """The class of a method and the names of its settings."""
     module, name = SAMPLERS[method]
     sampler: Callable[..., Sampler] = getattr(importlib.import_module(module), name)
-    allowed = [field.name for field in fields(sampler)]  # type: ignore[arg-type]
-    if odd := [key for key in settings if key not in allowed]:
-        raise InputError("\n".join(unknown(f"sampler.{key}", key, ["method", *allowed]) for key in odd))
-    return sampler(**settings)
+    return sampler, [field.name for field in fields(sampler)]  # type: ignore[arg-type]
+
+
+def _odd(key: str, method: str, allowed: list[str]) -> str:
+    """Why a key is refused: it is a setting of another method, or unknown."""
+    for other in SAMPLERS:
+        if other != method and key in _settings(other)[1]:
+            return f"`sampler.{key}` must be left out for {method}, but it was given: it is a setting of {other}"
+    return unknown(f"sampler.{key}", key, ["method", *allowed])

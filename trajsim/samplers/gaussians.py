@@ -27,7 +27,7 @@ _PER_EXPONENT = -2.0 * math.log(2.0)
 _HALF_TURN = math.pi / 2.0**32
 
 
-@njit(inline="always")
+@njit(cache=True, inline="always")
 def _radius_squared(word: Any) -> Any:
     r"""-2 ln u, u = word / 2^32 > 0: exponent and mantissa 1 + f apart, -2 ln(1 + f) = f p(f), p minimax (3e-7)."""
     bits = bits_of(of_unsigned(word | 1)) + (_ONE - _LEAST)
@@ -43,7 +43,7 @@ def _radius_squared(word: Any) -> Any:
     return positive(fma(p, f, exponent * _PER_EXPONENT))
 
 
-@njit(inline="always")
+@njit(cache=True, inline="always")
 def normal_pair(bits: Any) -> Any:
     """(z_0, z_1), float32 lanes, from uint64 lanes.
 

@@ -96,7 +96,6 @@ class TruncatedWigner:
         {
             "collective_covariance",
             "sublattice_distribution",
-            "sublattice_magnetisation",
             "sublattice_moment",
             "time_step_error",
         }

@@ -23,6 +23,8 @@ from trajsim.streams import counter_hash
 
 __all__ = ["WignerSpace", "make_space", "set_step", "sweep"]
 
+_ROOT_HALF = np.sqrt(0.5)
+
 
 class WignerSpace(NamedTuple):
     r"""Memory of `LANES` trajectories, and the generator times the step.
@@ -79,6 +81,14 @@ def set_step(generator: WignerGenerator, space: WignerSpace, h: float) -> None:
         space.noise[k] = noise[k] * np.sqrt(h)
 
 
+@njit(cache=True)
+def _half_pair(bridge: Any, keys: Any, n: Any, sign: Any) -> Any:
+    r"""(z + sign e) / \sqrt{2} of pair n, z of the whole step."""
+    z0, z1 = normal_pair(counter_hash(load(keys, 0), load(keys, LANES), n))
+    e0, e1 = normal_pair(counter_hash(load(bridge, 0), load(bridge, LANES), n))
+    return fma(e0, sign, z0) * _ROOT_HALF, fma(e1, sign, z1) * _ROOT_HALF
+
+
 def _normals(bridge: Any, keys: Any, n: Any, sign: Any) -> Any:
     raise NotImplementedError  # for kernels only
 
@@ -89,12 +99,7 @@ def _(bridge, keys, n, sign):  # type: ignore[no-untyped-def]
     if isinstance(bridge, types.NoneType):
         return lambda bridge, keys, n, sign: normal_pair(counter_hash(load(keys, 0), load(keys, LANES), n))
 
-    def half(bridge, keys, n, sign):  # type: ignore[no-untyped-def]
-        z0, z1 = normal_pair(counter_hash(load(keys, 0), load(keys, LANES), n))
-        e0, e1 = normal_pair(counter_hash(load(bridge, 0), load(bridge, LANES), n))
-        return fma(e0, sign, z0) * np.sqrt(0.5), fma(e1, sign, z1) * np.sqrt(0.5)
-
-    return half
+    return lambda bridge, keys, n, sign: _half_pair(bridge, keys, n, sign)
 
 
 def _address(bridge: Any) -> Any:
@@ -108,7 +113,7 @@ def _(bridge):  # type: ignore[no-untyped-def]
     return lambda bridge: pointer(bridge)
 
 
-@njit(inline="always")
+@njit(cache=True, inline="always")
 def _gathered(a: Any, spins: Any, places: Any, coefficient: Any, begin: Any, end: Any) -> Any:
     """a + sum of a row of the coupling matrix times the spins."""
     for k in range(begin, end):
@@ -143,7 +148,7 @@ def _collect(generator: WignerGenerator, space: WignerSpace, ahead: bool) -> Non
             store(q, sums, at + LANES)
 
 
-@njit(inline="always")
+@njit(cache=True, inline="always")
 def _turned(x: Any, y: Any, z: Any, sums: Any, jump: Any, real: Any, imaginary: Any, begin: Any, end: Any) -> Any:
     """(x, y, z) with what the collective jumps add to a rotation vector."""
     for m in range(begin, end):

@@ -24,7 +24,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from trajsim import observables as obs
-from trajsim.classical_records import SublatticeDistribution, SublatticeMagnetisation, sublattices
+from trajsim.classical_records import SublatticeDistribution, sublattices
 from trajsim.errors import UnsupportedError
 from trajsim.kernel_cache import renew
 from trajsim.samplers.simd_lanes import LANES
@@ -36,9 +36,9 @@ if TYPE_CHECKING:
 
 __all__ = ["WignerProgram", "compile_wigner", "measure_lanes"]
 
-# rows of `values` after the 3N spin components: one, three components of \sum s, six of the two sublattices
+# rows of `values` after the 3N spin components: one, three components of \sum s, \sum s^z of the two sublattices
 _ONE, _TOTAL, _SUBLATTICES = 0, 1, 4
-_FURTHER = 10
+_FURTHER = 6
 
 
 class WignerProgram(NamedTuple):
@@ -75,7 +75,6 @@ class _Writer:
         self.correction = 1.0 / 12.0 if fixed_length else 1.0 / 8.0
         self.one = 3 * self.n + _ONE
         self.total = 3 * self.n + _TOTAL
-        self.part = 3 * self.n + _SUBLATTICES
         self.entries: list[Entries] = []
         self.targets: list[int] = []
 
@@ -106,16 +105,10 @@ def _linear(writer: _Writer, o: Any, at: int) -> None:
     if isinstance(o, obs.Magnetisation):
         for k, (a,) in enumerate(map(_components, o.components)):
             writer.put(at + k, [(writer.total + a, writer.one, 1.0 / writer.n)])
-    elif isinstance(o, obs.SiteMagnetisation):
+    else:
         for k, (a,) in enumerate(map(_components, o.components)):
             for i in range(writer.n):
                 writer.put(at + k * writer.n + i, [(3 * i + a, writer.one, 1.0)])
-    else:
-        sizes = np.bincount(sublattices(writer.model), minlength=2)
-        for part in range(2):
-            for k, (a,) in enumerate(map(_components, o.components)):
-                where = at + 2 * k + part
-                writer.put(where, [(writer.part + 3 * part + a, writer.one, 1.0 / sizes[part])])
 
 
 def _sublattice_moments(writer: _Writer, o: obs.SublatticeMoments, at: int) -> None:
@@ -179,7 +172,6 @@ def _polynomial(writer: _Writer, o: Any, at: int) -> None:
 _WRITERS: dict[type[obs.Observable], Callable[[_Writer, Any, int], None]] = {
     obs.Magnetisation: _linear,
     obs.SiteMagnetisation: _linear,
-    SublatticeMagnetisation: _linear,
     obs.SublatticeMoments: _sublattice_moments,
     obs.Correlation: _correlation,
     obs.PairCorrelation: _pair_correlation,
@@ -212,7 +204,7 @@ def compile_wigner(
     columns: Any = zip(*flat, strict=True) if flat else ([], [], [])
     left, right, weight = columns
     n, width = model.n_sites, layout.width
-    needed = any(isinstance(o, SublatticeDistribution | SublatticeMagnetisation) for o in observables)
+    needed = any(isinstance(o, SublatticeDistribution) for o in observables)
     parts = sublattices(model) if needed else np.full(n, -1)
     lengths = np.array([S or 0.0 for S in model.spins]) + 0.5
     k2, k3, k4 = (-n / 12, 0.0, n / 120) if fixed_length else (-n / 8, -1 / 8, n / 64)
@@ -248,9 +240,9 @@ def _fill(program: WignerProgram, spins: NDArray[Any]) -> None:
                 values[u, lane] = spins[u * LANES + lane]
             for lane in range(LANES):
                 values[total + a, lane] += values[u, lane]
-            if sublattice[i] >= 0:
+            if a == 2 and sublattice[i] >= 0:
                 for lane in range(LANES):
-                    values[part + 3 * sublattice[i] + a, lane] += values[u, lane]
+                    values[part + sublattice[i], lane] += values[u, lane]
 
 
 @njit(cache=True, error_model="numpy")
@@ -284,8 +276,8 @@ def measure_lanes(program: WignerProgram, spins: NDArray[Any], rows: NDArray[np.
     for j in range(program.joint.shape[0]):
         at, bins = program.joint[j]
         for lane in range(LANES):
-            a = _bin((values[part + 2, lane] * program.scale[0] + 0.5) * bins, bins)
-            b = _bin((values[part + 5, lane] * program.scale[1] + 0.5) * bins, bins)
+            a = _bin((values[part, lane] * program.scale[0] + 0.5) * bins, bins)
+            b = _bin((values[part + 1, lane] * program.scale[1] + 0.5) * bins, bins)
             row[at + a * bins + b, lane] = 1.0
     for lane in range(LANES):
         for k in range(row.shape[0]):

@@ -23,7 +23,7 @@ from trajsim.samplers.simd_lanes import fma, negative
 __all__ = ["predicted", "predicted_in_plane", "rotated", "rotated_in_plane"]
 
 
-@njit(inline="always")
+@njit(cache=True, inline="always")
 def predicted(x: Any, y: Any, z: Any, tx: Any, ty: Any, tz: Any) -> Any:
     """s + t x s."""
     return (
@@ -33,13 +33,13 @@ def predicted(x: Any, y: Any, z: Any, tx: Any, ty: Any, tz: Any) -> Any:
     )
 
 
-@njit(inline="always")
+@njit(cache=True, inline="always")
 def predicted_in_plane(x: Any, y: Any, z: Any, tx: Any, ty: Any) -> Any:
     """As `predicted` where t_z = 0."""
     return fma(ty, z, x), fma(negative(tx), z, y), fma(tx, y, fma(negative(ty), x, z))
 
 
-@njit(inline="always")
+@njit(cache=True, inline="always")
 def rotated(x: Any, y: Any, z: Any, tx: Any, ty: Any, tz: Any) -> Any:
     """Cayley's rotation of s with q = t / 4, t the sum of the rotation vectors of both stages."""
     qx, qy, qz = tx * 0.25, ty * 0.25, tz * 0.25
@@ -52,7 +52,7 @@ def rotated(x: Any, y: Any, z: Any, tx: Any, ty: Any, tz: Any) -> Any:
     return fma(factor, vx, x), fma(factor, vy, y), fma(factor, vz, z)
 
 
-@njit(inline="always")
+@njit(cache=True, inline="always")
 def rotated_in_plane(x: Any, y: Any, z: Any, tx: Any, ty: Any) -> Any:
     """As `rotated` where t_z = 0."""
     qx, qy = tx * 0.25, ty * 0.25
