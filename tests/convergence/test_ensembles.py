@@ -77,12 +77,12 @@ def test_intervals_that_are_too_narrow_are_found() -> None:
 
 
 def test_scores_keep_their_false_alarm_rate_for_skewed_numbers() -> None:
-    """2000 families of 10 exponential means of 400: at a rate of 2 %, 40 +- 6.3 alarms; 3.9 errors are 1e-4."""
-    samples = np.random.default_rng(3).exponential(size=(400, 2000, 10))
+    """500 families of 10 exponential means of 400: at a rate of 8 %, 40 +- 6.1 alarms; 3.9 errors are 1e-4."""
+    samples = np.random.default_rng(3).exponential(size=(400, 500, 10))
     alarms = sum(
-        not judged(samples[:, k], np.ones(10), false_alarm=0.02).check().passed for k in range(samples.shape[1])
+        not judged(samples[:, k], np.ones(10), false_alarm=0.08).check().passed for k in range(samples.shape[1])
     )
-    assert abs(alarms - 40) < 3.9 * 6.3
+    assert abs(alarms - 40) < 3.9 * 6.1
 
 
 def test_scores_find_one_wrong_component_of_many() -> None:

@@ -30,7 +30,7 @@ def failed(report: Report) -> set[str]:
 
 
 def dimer(S: float) -> Any:
-    return catalog.gain_loss_chain(1, S, 1.0, 0.0, 0.8, 1.2, periodic=False)
+    return catalog.gain_loss_chain(1, S, 1.0, 0.0, 1.0, 1.0, periodic=False)
 
 
 @pytest.fixture(scope="module")
@@ -46,27 +46,27 @@ def test_quantum_jump_passes(sound: Report) -> None:
     assert (sound.method, sound.truth.reference, sound.trajectories) == ("quantum_jump", "lindblad", 1024)
     assert len(sound.labels) == len(sound.exact) == len(sound.scores.z) == 3 + 2 * 4 + 1
     assert sound.labels[0] == "magnetisation x"
-    assert {cost.method for cost in sound.costs} >= {"quantum_jump", "lindblad", "truncated_wigner"}
-    biased = next(cost for cost in sound.costs if cost.method == "truncated_wigner")
-    assert biased.bias > 0.05  # of spins 1/2
-    assert biased.seconds == np.inf
+    assert [cost.method for cost in sound.costs] == ["quantum_jump", "lindblad"]  # no other counts jumps
 
 
 def test_a_study_is_a_function_of_its_seed(sound: Report) -> None:
     again = study(RING, QuantumJump(), DOWN, WINDOW, SEEN, SMALL, seed=1)
     assert [c.value for c in again.checks] == [c.value for c in sound.checks]
     assert sound.decay is not None
-    other = study(RING, QuantumJump(), DOWN, WINDOW, SEEN, SMALL, seed=2)
+    other = study(RING, QuantumJump(), DOWN, WINDOW, SEEN[:2], SMALL, seed=2)
     assert other.decay is not None
     assert other.decay.slope != sound.decay.slope
+    biased = next(cost for cost in other.costs if cost.method == "truncated_wigner")
+    assert biased.bias > 0.05  # of spins 1/2
+    assert biased.seconds == np.inf
 
 
 @dataclass(frozen=True)
 class Wrong(Lindblad):
-    """The exact answer of a model whose decay is 20 % too fast."""
+    """The exact answer of a model whose decay is too fast."""
 
-    def evolve(self, model: Any, start: Any, times: Sequence[float], observables: Any) -> xr.Dataset:
-        faster = catalog.dissipative_xyz(Lattice.chain(4), 0.9, 1.8, 1.0, gamma=1.2)
+    def evolve(self, _: Any, start: Any, times: Sequence[float], observables: Any) -> xr.Dataset:
+        faster = catalog.dissipative_xyz(Lattice.chain(4), 0.9, 1.8, 1.0, gamma=1.7)
         return super().evolve(faster, start, times, observables)
 
 
@@ -99,8 +99,9 @@ class Sluggish(TruncatedWigner):
 
 
 def test_truncated_wigner_is_not_punished_for_its_bias_but_for_its_order() -> None:
-    model, start, seen = dimer(1), initial.Product("+x"), [record.SiteMagnetisation(("z",)), record.Energy()]
-    settings = Study(trajectories=1024, paths=4096, until=1.0)
+    model, start = dimer(1), initial.Product("+x")
+    seen = [record.SublatticeMoments(("x", "z")), record.Energy()]
+    settings = Study(trajectories=4096, paths=4096, until=1.0)
     report = study(model, TruncatedWigner(), start, grid.TimeGrid((2.0, 6.0)), seen, settings, seed=3)
     assert failed(report) == set()
     assert "largest |z|" not in {check.name for check in report.checks}
@@ -109,7 +110,7 @@ def test_truncated_wigner_is_not_punished_for_its_bias_but_for_its_order() -> No
     held = settings.model_copy(update={"model_error": 0.02})
     report = study(model, TruncatedWigner(), start, grid.TimeGrid((2.0, 6.0)), seen, held, seed=3)
     assert failed(report) == {"largest |z|"}
-    held = settings.model_copy(update={"model_error": 0.3})
+    held = settings.model_copy(update={"model_error": 0.2})
     report = study(model, Sluggish(), start, grid.TimeGrid((2.0, 6.0)), seen, held, seed=3)
     assert "order, strong" in failed(report)
     assert "largest |z|" not in failed(report)

@@ -20,9 +20,9 @@ def add_to(commands: Any) -> None:
     parser: argparse.ArgumentParser = commands.add_parser(
         "converge",
         help="check a campaign's sampler against the exact answer",
-        description="Runs the first point of a campaign, in the small version that its section [convergence] describes, "
-        "against the best exact reference that fits: error against trajectories and against step or tolerance, z-scores, "
-        "coverage of intervals, cost. Exit code 5 where one of them is outside its bounds.",
+        description="Runs the first point of a campaign, in the small version that its section [convergence] "
+        "describes, against the best exact reference that fits: error against trajectories and against step or "
+        "tolerance, z-scores, coverage of intervals, cost. Exit code 5 where one of them is outside its bounds.",
     )
     parser.add_argument("campaign", metavar="CAMPAIGN.toml")
     parser.add_argument("--seed", type=int, metavar="N", help="(default: that of the campaign)")
@@ -61,9 +61,9 @@ def _print(report: Report) -> None:
     from trajsim.cli.tables import duration, print_table
 
     if report.decay is not None:
-        rows = [(n, f"{e:.4f}", f"{e * n**0.5:.3f}")
-                for n, e in zip(report.decay.trajectories.tolist(), report.decay.error.tolist(), strict=True)]  # fmt: skip
-        print_table(["trajectories", "rms error / spread", "times root n"], rows)
+        pairs = zip(report.decay.trajectories.tolist(), report.decay.error.tolist(), strict=True)
+        falling = [(n, f"{e:.4f}", f"{e * n**0.5:.3f}") for n, e in pairs]
+        print_table(["trajectories", "rms error / spread", "times root n"], falling)
         print()
     steps = [
         (order.kind, f"{step:.3g}", f"{error:.3g}" + (f" +- {own:.1g}" if own else ""))
@@ -74,18 +74,18 @@ def _print(report: Report) -> None:
         print_table(["error", report.orders[0].key, "size"], steps)
         print()
     _deviations(report)
-    rows = [
+    spent = [
         (cost.method, cost.trajectories or "exact", duration(cost.seconds) if cost.seconds < float("inf") else "never",
          f"{cost.bias:.2g}")
         for cost in report.costs
     ]  # fmt: skip
-    print_table([f"cost of a relative error of {report.target_error:g}", "trajectories", "CPU time", "bias"], rows)
+    print_table([f"cost of a relative error of {report.target_error:g}", "trajectories", "CPU time", "bias"], spent)
     print()
-    rows = [
+    checked = [
         ("passed" if c.passed else "FAILED", c.name, f"{c.value:.4g}", f"{c.lower:.4g}", f"{c.upper:.4g}", c.about)
         for c in report.checks
     ]
-    print_table(["", "check", "value", "from", "to", "what it is"], rows)
+    print_table(["", "check", "value", "from", "to", "what it is"], checked)
     print()
     print(f"sampler       {report.method}, {report.trajectories} trajectories, seed {report.seed}")
     print(f"reference     {report.truth.reference}, {duration(report.truth.seconds)}")

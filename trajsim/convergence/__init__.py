@@ -1,7 +1,7 @@
 """Convergence studies: how far a sampler is from the exact answer, and whether by as much as its errors say.
 
-`study` takes objects, `study_campaign` a campaign file (`trajsim converge`); both return a `Report` whose `checks` pass or
-fail. Nothing here runs on several ranks: a study takes a minute.
+`study` takes objects, `study_campaign` a campaign file (`trajsim converge`); both return a `Report` whose `checks` pass
+or fail. Nothing here runs on several ranks: a study takes a minute.
 """
 
 from __future__ import annotations

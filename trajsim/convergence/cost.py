@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from time import monotonic, process_time
 from typing import TYPE_CHECKING, Any
 
@@ -40,7 +41,7 @@ _PATIENCE = 10.0  # seconds for them
 @dataclass(frozen=True)
 class Cost:
     """bias: largest relative deviation that more trajectories do not cure; 0 for exact methods. A reference has no
-        trajectories. seconds: to the target error; infinite where the bias is above it.
+    trajectories. seconds: to the target error; infinite where the bias is above it.
     """
 
     method: str
@@ -49,9 +50,7 @@ class Cost:
     bias: float
 
 
-def sampling_cost(
-    sampler: Sampler, found: Draws, exact: NDArray[np.float64], target: float
-) -> Cost:
+def sampling_cost(sampler: Sampler, found: Draws, exact: NDArray[np.float64], target: float) -> Cost:
     """From trajectories that were drawn. target: standard error to be reached by all components, relative to the
     scale of the observable."""
     drawn = len(found.samples)
@@ -87,7 +86,7 @@ def costs(
         compiled.warm_up()
         number = _PILOT if exact_method(sampler) else _BIASED_PILOT
         end, began = monotonic() + _PATIENCE, process_time()
-        data = compiled.run_block(seed, 0, number, keep_raw=True, interrupted=lambda end=end: monotonic() > end)
+        data = compiled.run_block(seed, 0, number, keep_raw=True, interrupted=partial(_past, end))
         seconds = process_time() - began
         if data is None or data.raw is None or np.any(data.status != OK):
             continue
@@ -99,6 +98,10 @@ def costs(
 def exact_method(sampler: Sampler) -> bool:
     """Whether a sampler's mean is the exact one but for its tolerance: all that jump are."""
     return bool(getattr(sampler, "jumps", True))
+
+
+def _past(end: float) -> bool:
+    return monotonic() > end
 
 
 def _others(

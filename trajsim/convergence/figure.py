@@ -45,6 +45,7 @@ def _decay(axes: Any, report: Report) -> None:
     line = found.prefactor * np.exp(np.log(n[fitted]).mean()) ** (-0.5 - found.slope) * n**found.slope
     axes.loglog(n, line, "-", color="C0", linewidth=1, label=f"slope {found.slope:.3f} ± {found.slope_error:.3f}")
     axes.loglog(n, n**-0.5, "--", color="0.5", linewidth=1, label=r"$n^{-1/2}$")
+    axes.yaxis.set_minor_formatter("")
     axes.legend(fontsize="small")
 
 
@@ -70,19 +71,24 @@ def _orders(axes: Any, report: Report) -> None:
     label = {"time_step": "time step [inverse rate]"}.get(key, key)
     kind = "change of trajectory" if key == "time_step" else "error of trajectory, relative"
     axes.set(xscale="log", yscale="log", xlabel=label, ylabel=kind)
+    if _decades(report.orders[0].steps) < 2:
+        axes.xaxis.set_minor_formatter("")
     axes.legend(fontsize="small")
 
 
+def _decades(steps: Any) -> float:
+    return float(np.log10(steps.max() / steps.min()))
+
+
 def _deviations(axes: Any, report: Report) -> None:
-    """z where it is judged; else the relative deviation with its error."""
+    """z of an unbiased method; of another the relative deviation with its error and the model error."""
     z = report.scores
     names = [label.split(" ")[0].rstrip(",") for label in report.labels]
-    judged = any(check.name == "largest |z|" for check in report.checks)
     scales = np.where(report.scales > 0, report.scales, 1.0)
     for number, name in enumerate(dict.fromkeys(names)):
         mine = np.array([other == name for other in names]) & z.judged
         place = np.flatnonzero(mine)
-        if judged:
+        if report.unbiased:
             inside = np.clip(z.z[mine], -1e3, 1e3)
             axes.plot(place, inside, ".", color=f"C{number % 10}", markersize=5, label=name)
         else:
@@ -90,14 +96,18 @@ def _deviations(axes: Any, report: Report) -> None:
             style: dict[str, Any] = {"markersize": 5, "linewidth": 0.8, "color": f"C{number % 10}", "label": name}
             axes.errorbar(place, z.deviation[mine] / scales[mine], error, fmt=".", **style)
     axes.axhline(0.0, color="0.6", linewidth=0.8, zorder=0)
-    if judged:
+    if report.unbiased:
         for sign in (-1, 1):
             axes.axhline(sign * z.threshold, color="firebrick", linewidth=0.8, linestyle="--")
         shown = np.abs(z.z[z.judged & np.isfinite(z.z)]).max(initial=z.threshold)
         axes.set_ylim(-1.2 * shown, 1.9 * shown)  # room for the legend
         axes.set(ylabel="z", title="z-scores, and the family-wise threshold")
     else:
-        axes.set(ylabel="(mean − exact) / scale", title="bias of the method (not judged)")
+        for bound in () if report.model_error is None else (-report.model_error, report.model_error):
+            axes.axhline(bound, color="firebrick", linewidth=0.8, linestyle="--")
+        title = "not judged" if report.model_error is None else f"model error {report.model_error:g}"
+        axes.set(ylabel="(mean − exact) / scale", title=f"bias of the method ({title})")
+        axes.margins(y=0.35)
     axes.set(xlabel="component")
     axes.legend(fontsize="x-small", loc="upper left", ncols=3)
 

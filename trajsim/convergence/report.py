@@ -37,6 +37,7 @@ __all__ = ["Report", "study", "study_campaign"]
 class Report:
     """What a study found. checks: with bounds, `passed` if all hold. notes: what is told and not judged.
 
+    unbiased: whether the method's mean is the exact one; model_error: see `Study`.
     labels, exact, scales: of every component, in the order of `scores`. bias: largest relative deviation, at
     `worst`, a label. decay, coverage: None where every component is constant.
     """
@@ -55,6 +56,8 @@ class Report:
     orders: tuple[Order, ...]
     costs: tuple[Cost, ...]
     target_error: float
+    unbiased: bool
+    model_error: float | None
     bias: float
     worst: str
     checks: tuple[Check, ...]
@@ -117,8 +120,10 @@ def study(
         bare = scores(found.samples, exact, scales, 0.0, 0.0, alarm)
         first = int(np.abs(np.where(bare.judged, bare.z, 0.0)).argmax())
         about = "judged beyond the model error" if options.model_error is not None else "not judged"
-        notes.append(f"bias of the method: z = {bare.z[first]:+.1f} at {labels[first]} where the largest expected of an "
-                     f"unbiased one is {bare.threshold:.1f}; {about}")  # fmt: skip
+        notes.append(
+            f"bias of the method: z = {bare.z[first]:+.1f} at {labels[first]}, where {bare.threshold:.1f} is the most "
+            f"to expect without; {about}"
+        )
 
     moving = ~z.constant & z.judged
     curve, intervals = None, None
@@ -158,6 +163,8 @@ def study(
             Cost(truth.reference, 0, truth.seconds, 0.0),
         ),
         target_error=options.target_error,
+        unbiased=sound,
+        model_error=options.model_error,
         bias=float(relative.max()),
         worst=labels[int(relative.argmax())],
         checks=tuple(checks),

@@ -29,8 +29,8 @@ _ROUNDING = 1e-12  # in units of hbar, or of the observable where it is larger
 class Scores:
     """Of every component: mean, standard error, deviation from the exact value, z.
 
-    constant: a number that every trajectory has alike, for which |deviation| is held against the error allowed instead, and
-    z is 0 or infinite. judged: whether z is normal enough to be judged. threshold: of |z|, for all judged together.
+    constant: a number that every trajectory has alike, for which |deviation| is held against the error allowed instead,
+    and z is 0 or infinite. judged: whether z is normal enough to be judged. threshold: of |z|, for all judged together.
     """
 
     mean: Array
@@ -58,8 +58,8 @@ class Scores:
 def scores(
     samples: Array, exact: Array, scales: Array, resolution: float, model_error: float, false_alarm: float
 ) -> Scores:
-    """samples: (trajectories, components). resolution: numerical error of a trajectory, model_error: of the method, both
-    in units of `scales`; no deviation below their sum counts.
+    """samples: (trajectories, components). resolution: numerical error of a trajectory, model_error: of the method,
+    both in units of `scales`; no deviation below their sum counts.
 
     false_alarm: probability that the largest |z| of a sound sampler is above the threshold (Bonferroni: whatever the
     correlation between components).

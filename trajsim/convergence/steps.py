@@ -178,7 +178,5 @@ def _halving(
     weak, weak_error = change[:, best], change_error[:, best]
     seen = weak > _RESOLVED * weak_error
     order, order_error = fit_order(ladder[seen], weak[seen], weak_error[seen])
-    found.append(
-        Order("weak", "time_step", ladder, weak, weak_error, order, order_error, 1.0, 2.0, 0.25, false_alarm)
-    )
+    found.append(Order("weak", "time_step", ladder, weak, weak_error, order, order_error, 1.0, 2.0, 0.25, false_alarm))
     return tuple(found)
