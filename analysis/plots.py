@@ -12,7 +12,7 @@ import xarray as xr
 
 from trajsim.errors import InputError
 
-from .results import failures, swept_parameters
+from .results import failures, other_parameters, swept_parameters
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -145,6 +145,11 @@ def plot_two_time_correlation(result: xr.Dataset) -> Figure:
     return _finish(figure, result)
 
 
+def plot_transverse_polarisation(result: xr.Dataset) -> Figure:
+    """Against time, else the swept parameter; one panel for each sublattice and one for both."""
+    return _figure(result, _free(result.isel(sublattice=0)), panel="sublattice", zero=True)
+
+
 def plot_symmetry_restoration(result: xr.Dataset) -> Figure:
     """Restoration times by criterion against the swept parameter (the spin on a logarithmic axis), both sublattices."""
     part = result.isel(sublattice=[-1])
@@ -209,7 +214,7 @@ _PLOTS: dict[str, Callable[[xr.Dataset], Figure]] = {
     "critical_exponent": plot_critical_exponent,
     "map": plot_map,
     "symmetry_restoration": plot_symmetry_restoration,
-    "transverse_polarisation": plot_number,
+    "transverse_polarisation": plot_transverse_polarisation,
     "kitagawa_ueda_squeezing": plot_number,
     "order_parameter": plot_number,
     "bimodality_coefficient": plot_number,
@@ -299,7 +304,7 @@ def _lines(part: xr.Dataset, x: str) -> Iterator[tuple[str, Any, Any, Any]]:
 def _sweeps(part: xr.Dataset) -> list[tuple[list[str], xr.Dataset, str]]:
     """Points as lines against one swept parameter: (words for the others, points of the line, parameter)."""
     key = _abscissa(part)
-    others = [name for name in swept_parameters(part) if name != key]
+    others = swept_parameters(part) if key == "point" else other_parameters(part, key)
     groups: dict[tuple[str, ...], list[int]] = {}
     for point in range(part.sizes["point"]):
         groups.setdefault(tuple(_text(part[n].values[point]) for n in others), []).append(point)

@@ -12,7 +12,7 @@ from trajsim.checks import number
 from trajsim.errors import InputError
 from trajsim.statistics import student_interval
 
-from .results import swept_parameters
+from .results import other_parameters, swept_parameters
 
 Array = NDArray[np.float64]
 
@@ -63,7 +63,7 @@ def critical_exponent(
         raise InputError(
             f"`critical` must lie outside of the window, but {critical:g} is between {x[0]:g} and {x[-1]:g}"
         )
-    others = [name for name in swept_parameters(result) if name != parameter and not _follows(result, name, parameter)]
+    others = other_parameters(result, parameter)
     rows = result.isel(point=np.flatnonzero(inside))
     keys = (
         list(zip(*(rows[name].values.tolist() for name in others), strict=True))
@@ -84,14 +84,6 @@ def critical_exponent(
     return _told(
         result, parameter, found, (data, error, curve), x, dict(zip(others, zip(*groups, strict=True), strict=True))
     )
-
-
-def _follows(result: xr.Dataset, name: str, parameter: str) -> bool:
-    """Whether a swept parameter is the same function of `parameter` everywhere (two that are swept together)."""
-    seen: dict[Any, Any] = {}
-    pairs = zip(result[parameter].values.tolist(), result[name].values.tolist(), strict=True)
-    together = all(seen.setdefault(a, b) == b for a, b in pairs)
-    return together and len(set(map(str, seen.values()))) == len(seen)
 
 
 def _fit(x: Array, y: Array, error: Array, critical: float | None) -> tuple[Array, Array]:

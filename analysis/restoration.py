@@ -33,8 +33,8 @@ CRITERIA = ("threshold", "1/e", "integral")
 def transverse_polarisation(dataset: xr.Dataset) -> xr.Dataset:
     """S_perp of each sublattice, and of both ("both": the root of the mean square), in units of S.
 
-    From `sublattice_moment` or `site_magnetisation` with x and y; from `magnetisation` the whole lattice is the
-    one sublattice "all", and what points against each other on two sublattices cancels. Where noise leaves a negative
+    From `sublattice_moment` or `site_magnetisation` with x and y; from `magnetisation` the whole lattice is the one
+    sublattice "all", and what points against each other on two sublattices cancels. Where noise leaves a negative
     square, minus the root of its modulus: where nothing is left but noise, an average over times is then off by 0.14
     of the noise of one time, instead of 0.89. The error is that of the norm before its square is debiased.
 
@@ -134,7 +134,7 @@ def symmetry_restoration(dataset: xr.Dataset, *, threshold: float = 0.1) -> xr.D
 
 def has_transverse(dataset: xr.Dataset) -> bool:
     """Whether x and y were recorded by site or by sublattice."""
-    return _source(opened.check(dataset)) in SOURCES[:2]
+    return _source(opened.check(dataset)) in SOURCES[:-1]
 
 
 def _source(dataset: xr.Dataset) -> str | None:

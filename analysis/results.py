@@ -79,9 +79,25 @@ def _coordinates(dataset: xr.Dataset, dims: Sequence[str]) -> dict[Hashable, xr.
 
 
 def swept_parameters(result: xr.Dataset) -> list[str]:
-    """Coordinates along `point` that differ between points: what a sweep has swept."""
+    """Coordinates along `point` that differ between points: what a sweep has swept.
+
+    Those of a campaign are paths such as model.S: beside them stand properties that follow from them (spin, sampling).
+    """
     names = [str(k) for k, c in result.coords.items() if c.dims == ("point",) and k not in _POINT_TEXTS]
-    return [name for name in names if len({str(value) for value in result[name].values.tolist()}) > 1]
+    differing = [name for name in names if len({str(value) for value in result[name].values.tolist()}) > 1]
+    return [name for name in differing if "." in name] or differing
+
+
+def other_parameters(result: xr.Dataset, parameter: str) -> list[str]:
+    """What a sweep has swept besides `parameter`, without those that changed together with it (`sweep.zip`)."""
+    own = result[parameter].values.tolist()
+    others = []
+    for name in swept_parameters(result):
+        pairs = set(zip(own, result[name].values.tolist(), strict=True))
+        together = len(pairs) == len({a for a, _ in pairs}) == len({b for _, b in pairs})
+        if name != parameter and not together:
+            others.append(name)
+    return others
 
 
 def failures(result: xr.Dataset) -> str:

@@ -281,3 +281,16 @@ def test_large_operators_have_no_matrix_and_say_so() -> None:
         SpinModel((boson,), (Term.product(["n"], [0]),))
     with pytest.raises(InputError, match="`operator` must be one of"):
         SpinModel.on(2, [Term.product(("Sz", "Sq"), (0, 1))], spin=1600)
+
+
+def test_polynomials_are_embedded_term_by_term() -> None:
+    """Two spins of S = 16 have 1089 states, too many for a local matrix; site 0 is the lowest digit."""
+    S = 16.0
+    model = gain_loss_chain(1, S, 1.0, 0.0, 0.7, 0.4, periodic=False)
+    (exchange_term,) = model.lowered.hamiltonian
+    assert exchange_term.values.shape == (10, 10)
+    raising = spin_matrices(S)["S+"]
+    hop = np.kron(raising.T, raising) / (2 * S)
+    found = embed(model.lowered.hamiltonian, model.dimensions)
+    np.testing.assert_allclose(found.toarray(), hop + hop.T, atol=1e-12)
+    assert found.nnz == np.count_nonzero(hop + hop.T)

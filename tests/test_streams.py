@@ -169,8 +169,8 @@ def test_nobody_else_makes_random_numbers(path):
                 found |= {part for name in names for part in name.name.split(".")}
             case ast.ImportFrom(module=module, names=names):
                 found |= {*(module or "").split("."), *(name.name for name in names)}
-            case ast.Attribute(attr="random", value=ast.Name(id=name)):
-                found |= {"random"} if name in ("np", "numpy") else set()  # `initial.random` is a flag
+            case ast.Attribute(attr="random", value=value):  # `initial.random` is a flag
+                found |= {"random"} if isinstance(value, ast.Name) and value.id in ("np", "numpy") else set()
             case ast.Attribute(attr=attr):
                 found.add(attr)
             case ast.Call(func=ast.Name(id=name)):

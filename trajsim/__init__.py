@@ -13,8 +13,11 @@ __version__ = "0.1.0"
 
 _HOME = {
     "DickeJump": "samplers.dicke_jump",
+    "FactorisedMeanField": "references.mean_field",
+    "HolsteinPrimakoff": "references.gaussian",
     "Lattice": "lattice",
     "Lindblad": "references.lindblad",
+    "Permutation": "references.permutation",
     "SpinModel": "model",
     "QuantumJump": "samplers.quantum_jump",
     "TruncatedWigner": "samplers.truncated_wigner",
@@ -40,8 +43,11 @@ _MODULES = (
 
 __all__ = [  # noqa: RUF022 - classes and functions first, then modules
     "DickeJump",
+    "FactorisedMeanField",
+    "HolsteinPrimakoff",
     "Lattice",
     "Lindblad",
+    "Permutation",
     "QuantumJump",
     "SpinModel",
     "TrajsimError",
@@ -70,7 +76,10 @@ if TYPE_CHECKING:
     from trajsim.errors import TrajsimError
     from trajsim.lattice import Lattice
     from trajsim.model import SpinModel
+    from trajsim.references.gaussian import HolsteinPrimakoff
     from trajsim.references.lindblad import Lindblad
+    from trajsim.references.mean_field import FactorisedMeanField
+    from trajsim.references.permutation import Permutation
     from trajsim.references.solve import solve
     from trajsim.samplers.dicke_jump import DickeJump
     from trajsim.samplers.quantum_jump import QuantumJump

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from functools import reduce
+from operator import matmul
+from typing import Any
 
 import numpy as np
 
+from trajsim import polynomials
 from trajsim.errors import UnsupportedError
-
-if TYPE_CHECKING:
-    from trajsim.lowering import LocalOperator
+from trajsim.local_operators import LocalOperator, LocalPolynomial
 
 __all__ = ["embed"]
 
@@ -37,6 +38,9 @@ def embed(operators: Iterable[LocalOperator], dimensions: Sequence[int]) -> Any:
     states = np.arange(size)
     total = csr_array((size, size), dtype=np.complex128)
     for operator in operators:
+        if isinstance(operator, LocalPolynomial):
+            total = total + _polynomial(operator, dimensions)
+            continue
         # the local index of every state, and how far each local state lies from local state 0
         local = np.zeros(size, dtype=np.int64)
         offset = np.zeros(1, dtype=np.int64)
@@ -51,4 +55,17 @@ def embed(operators: Iterable[LocalOperator], dimensions: Sequence[int]) -> Any:
         keep = elements != 0
         columns = np.broadcast_to(states, elements.shape)
         total = total + csr_array((elements[keep], (rows[keep], columns[keep])), shape=(size, size))
+    return total
+
+
+def _polynomial(operator: LocalPolynomial, dimensions: Sequence[int]) -> Any:
+    """Term by term, each a product of operators on one site: there is no matrix on all of its sites."""
+    from scipy.sparse import csr_array
+
+    size = math.prod(dimensions)
+    total = csr_array((size, size), dtype=np.complex128)
+    local = [dimensions[site] for site in operator.sites]
+    for value, matrices in polynomials.products(operator.coefficients, local):
+        factors = [embed([LocalOperator((s,), m)], dimensions) for s, m in zip(operator.sites, matrices, strict=True)]
+        total = total + value * reduce(matmul, factors)
     return total

@@ -54,7 +54,7 @@ def _coherent(spin: float, direction: tuple[float, float, float]) -> Vector:
     up, down = math.sqrt((1 + z) / 2), math.sqrt((1 - z) / 2)
     phase = complex(x, y) / math.hypot(x, y) if math.hypot(x, y) > 0 else 1.0 + 0.0j
     k = np.arange(d)
-    binomial = np.sqrt([math.comb(d - 1, int(j)) for j in k])
+    binomial = np.array([math.sqrt(math.comb(d - 1, int(j))) for j in k])  # integers of any size, below S = 512
     return np.asarray(binomial * up**k * (down * phase) ** (d - 1 - k), dtype=np.complex128)
 
 

@@ -26,7 +26,18 @@ from numpy.typing import NDArray
 from trajsim.errors import UnsupportedError
 from trajsim.operators import ComplexMatrix, spin
 
-__all__ = ["DEGREES", "LARGEST", "LARGEST_TENSOR", "changes", "fits", "project", "to_matrix", "weights", "word"]
+__all__ = [
+    "DEGREES",
+    "LARGEST",
+    "LARGEST_TENSOR",
+    "changes",
+    "fits",
+    "products",
+    "project",
+    "to_matrix",
+    "weights",
+    "word",
+]
 
 Coefficients = NDArray[np.complex128]
 
@@ -130,6 +141,14 @@ def _norms(dimension: int) -> tuple[float, ...]:
 def _terms(coefficients: Coefficients) -> Iterator[tuple[tuple[int, ...], complex]]:
     for index in np.argwhere(coefficients):
         yield tuple(index.tolist()), complex(coefficients[tuple(index)])
+
+
+def products(
+    coefficients: Coefficients, dimensions: Sequence[int]
+) -> Iterator[tuple[complex, tuple[ComplexMatrix, ...]]]:
+    """The terms of a polynomial: (coefficient, one matrix a site)."""
+    for index, value in _terms(coefficients):
+        yield value, tuple(_basis(d)[component] for component, d in zip(index, dimensions, strict=True))
 
 
 def to_matrix(coefficients: Coefficients, dimensions: Sequence[int]) -> ComplexMatrix:

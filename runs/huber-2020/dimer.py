@@ -20,6 +20,8 @@ from trajsim import analysis, catalog
 from trajsim import observables as record
 from trajsim.analysis.tables import with_error
 
+CURVE = 35
+
 
 def draw(dataset: xr.Dataset) -> tuple[Figure, str]:
     """The magnetisations and the table."""
@@ -32,13 +34,15 @@ def draw(dataset: xr.Dataset) -> tuple[Figure, str]:
         line, variance = ordered(mean, "gain", S=S), ordered(spread, "gain", S=S)
         rates = line["model.gain"].values
         truth = np.array([exact(S, rate) for rate in rates])
+        fine = np.union1d(rates, np.linspace(rates[0], rates[-1], CURVE))
+        curve = np.array([exact(S, rate) for rate in fine])
         for label, style in (("a", "o"), ("b", "s")):
             part = line.sel(sublattice=label)
             axes.errorbar(
                 rates, part["value"] / S, part["standard_error"] / S, fmt=style, color=f"C{number}", markersize=4,
                 capsize=2, label=f"S = {S:g}" if label == "a" else None,
             )  # fmt: skip
-            axes.plot(rates, truth[:, 0] if label == "a" else truth[:, 1], "-", color=f"C{number}", linewidth=1)
+            axes.plot(fine, curve[:, 0 if label == "a" else 1], "-", color=f"C{number}", linewidth=1)
         sampled = line.sel(sublattice="a")
         for i, rate in enumerate(rates):
             z, error = (float(sampled[k][i]) / S for k in ("value", "standard_error"))

@@ -68,13 +68,14 @@ def _holstein_primakoff(axes: object, S: float, losses: np.ndarray) -> None:
 
 def table(mean: xr.Dataset, spread: xr.Dataset, S: float) -> list[str]:
     """Magnetisations and variances in units of S with their errors."""
-    rows = [f"S = {S:g}", "  loss       <Sz_a>/S       <Sz_b>/S    Var_a/S^2    Var_b/S^2"]
+    names = ("<Sz_a>/S", "<Sz_b>/S", "Var_a/S^2", "Var_b/S^2")
+    rows = [f"S = {S:g}", "  loss" + "".join(f"{name:>20}" for name in names)]
     for m, v in zip(mean.transpose("point", ...).value, spread.transpose("point", ...).value, strict=True):
         point = m["point"]
         errors = [r["standard_error"].sel(point=point) for r in (mean, spread)]
         cells = [with_error(float(m[i]) / S, float(errors[0][i]) / S) for i in (0, 1)]
         cells += [with_error(float(v[i]) / S**2, float(errors[1][i]) / S**2) for i in (0, 1)]
-        rows.append(f"  {float(m['model.loss']):4.2f}" + "".join(f"{cell:>15}" for cell in cells))
+        rows.append(f"  {float(m['model.loss']):4.2f}" + "".join(f"{cell:>20}" for cell in cells))
     return rows
 
 

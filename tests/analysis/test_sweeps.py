@@ -97,6 +97,17 @@ def test_windows_groups_and_gaps() -> None:
     assert analysis.rows(found)[0]["value"] == pytest.approx(0.5)
 
 
+def test_parameters_swept_together_make_one_line() -> None:
+    result = lengths(X, 0.1 * X).isel(pair=[0])
+    axes = analysis.plot(result).axes[0]
+    assert axes.get_xlabel() in ("gain", "loss")
+    assert len(axes.containers) == 1
+    apart = result.assign_coords({"model.loss": ("point", [1.0, 1.0, 1.0, 2.0, 2.0])})
+    assert len(analysis.plot(apart).axes[0].containers) == 2
+    named = result.drop_vars("model.gain").assign_coords({"model.loss": ("point", list("abcde"))})
+    assert len(analysis.plot(named).axes[0].containers) == 5
+
+
 def test_refused_fits() -> None:
     result = lengths(X, 0.1 * X)
     for arguments, message in (

@@ -51,6 +51,9 @@ class Target:
     min_jumps: int
     round_blocks: int
 
+    def of(self, layout: Any) -> Target:  # noqa: ARG002 - its layouts have jumps
+        return self
+
     def locate(self, layout: Any) -> tuple[slice, int]:
         field = layout.field(self.observable)
         return slice(None), field.offset + field.coords["component"].index(self.component)
@@ -146,8 +149,12 @@ class Point:
     model: Model
     settings: dict[str, Any]
 
-    def compile(self) -> Sampler:
+    @property
+    def sampler(self) -> Sampler:
         return Sampler(self.model, self.settings)
+
+    def compile(self) -> Sampler:
+        return self.sampler
 
 
 @dataclass(frozen=True)

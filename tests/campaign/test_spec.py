@@ -81,6 +81,7 @@ def test_a_campaign_is_what_the_file_says(tmp_path: Path) -> None:
         "tolerance": 1e-6,
         "precision": "double",
         "memory": "fast",
+        "unravelling": "local",
     }
     assert point.grid.to_spec() == BASE["steady_state"]
     assert [observable.name for observable in point.observables] == ["magnetisation", "correlation"]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import qutip
 from exact_systems import EVERYTHING, OF_THE_MODE, WITHOUT_LATTICE, model_of
-from systems import observable_matrices
+from systems import observable_matrices, site_spin
 
 from trajsim import observables as record
 from trajsim.errors import InputError
@@ -99,3 +99,15 @@ def test_every_observable_is_its_definition(name):
         operators = observable_matrices(model, observable)
         expected = np.einsum("ij,kji->k", rho, operators).real
         np.testing.assert_allclose(np.ravel(found[observable.name]), expected, atol=1e-12)
+
+
+def test_moments_of_sublattices():
+    model = model_of("gain and loss, two cells of spins 1")
+    rho = random_density(model.hilbert_dimension, 8)
+    moments = Expectations(model, [record.SublatticeMoments(("z", "x"))])(rho, {})["sublattice_moment"]
+    for c, axis in enumerate("zx"):
+        for x in (0, 1):
+            for order in (1, 2):
+                powers = [np.linalg.matrix_power(site_spin(model, axis, i), order) for i in (x, x + 2)]
+                expected = np.mean([np.trace(p @ rho).real for p in powers])
+                np.testing.assert_allclose(moments[c, x, order - 1], expected, atol=1e-12)

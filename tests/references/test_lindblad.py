@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import qutip
 from exact_systems import SYSTEMS, exact_rows, lindblad, model_of
-from scipy.special import gamma
+from scipy.special import gamma, loggamma
 
 import trajsim
 from trajsim import catalog
@@ -20,6 +20,7 @@ from trajsim.model import Site, SpinModel, Term, local_jump
 from trajsim.records import EntanglementEntropy, Purity
 from trajsim.references.liouvillian import Liouvillian, Operators
 from trajsim.references.pairs import PairBasis, WeakSymmetries
+from trajsim.references.spectrum import gap
 from trajsim.references.steady import steady_vector
 from trajsim.terms import exchange
 
@@ -195,11 +196,24 @@ def test_two_stationary_states_are_refused_by_iteration(monkeypatch):
 
 
 def test_too_large_is_refused_with_the_number():
-    model = catalog.dissipative_xyz(Lattice.chain(16), 2.0, 0.0, 1.0)
-    with pytest.raises(UnsupportedError, match=r"the model must fit into memory, but .* needs [\d.e+]+ GiB"):
-        trajsim.Lindblad().steady_density(model)
-    with pytest.raises(UnsupportedError, match=r"needs [\d.e+]+ GiB"):
-        trajsim.solve(model, trajsim.Lindblad(), [record.Energy()], Product("-z"), [1.0])
+    """At once, before anything is made."""
+    for length, number in ((18, r"5\.76e\+03"), (1200, r"2\^2376")):
+        model = catalog.dissipative_xyz(Lattice.chain(length), 2.0, 0.0, 1.0)
+        with pytest.raises(UnsupportedError, match=f"must fit into memory, but .* needs {number} GiB"):
+            trajsim.Lindblad().steady_density(model)
+        with pytest.raises(UnsupportedError, match=f"needs {number} GiB"):
+            trajsim.solve(model, trajsim.Lindblad(), [record.Energy()], Product("-z"), [1.0])
+        with pytest.raises(UnsupportedError, match=f"needs {number} GiB"):
+            gap(model)
+
+
+def test_a_sector_that_is_too_large_is_refused(monkeypatch):
+    """The density matrix fits, the Liouvillian does not: a memory of 30 MiB."""
+    monkeypatch.setattr("trajsim.references.memory.os.sysconf", lambda _: 5600)
+    model = catalog.dissipative_xyz(Lattice.chain(7), 2.0, 0.0, 1.0)
+    with pytest.raises(UnsupportedError, match=r"the Liouvillian of 128 states, .* unknowns .* needs 0\.\d+ GiB"):
+        trajsim.Lindblad().steady_density(catalog.driven_xy(Lattice.chain(7, periodic=False), 0.5, 0.8, 1.5))
+    assert trajsim.Lindblad().steady_density(model).residual < 1e-11  # its symmetries make it small
 
 
 def test_what_a_density_matrix_has_not_is_refused():
@@ -207,6 +221,28 @@ def test_what_a_density_matrix_has_not_is_refused():
         trajsim.solve(model_of("xyz ring"), trajsim.Lindblad(), [EntanglementEntropy()])
     with pytest.raises(InputError, match="`tolerance` must be between 0 and 1"):
         trajsim.Lindblad(tolerance=0.0)
+
+
+def test_phases_that_coexist_have_one_steady_state():
+    """The Kerr oscillator of Huber 2020, Fig. 4, D = 30 at its transition: the gap is 2e-6, but it is there."""
+    D = 30
+    c = np.diag(np.sqrt(np.arange(1.0, 64)), 1)
+    n = c.T @ c
+    H = Term((0,), -10.0 * n + 10.0 / D * (n @ n - n) + np.sqrt(D) * 1.76 * (c + c.T))
+    model = SpinModel((Site(64, {"c": c}),), (H,), (local_jump("c", 0, 2.0),))
+    rho = trajsim.Lindblad().steady_density(model)
+    # closed form as above with kappa = 2, U / 2 = 10 / D
+    U, drive = 20.0 / D, np.sqrt(D) * 1.76
+    x, z = -2 * (10.0 + 1j) / U, 8 * (drive / U) ** 2
+
+    # terms of F_k by logarithms: z^m / (m! |Gamma(x + m + k)|^2)
+    def log_term(m, k):
+        return m * np.log(z) - loggamma(m + 1).real - 2 * loggamma(x + m + k).real
+
+    logs = np.array([[log_term(m, k) for m in range(400)] for k in (0, 1)])
+    F = np.exp(logs - logs.max()).sum(axis=1)
+    photons = float(np.trace(n @ rho.matrix).real)
+    np.testing.assert_allclose(photons, z / 2 * F[1] / F[0], rtol=1e-6)
 
 
 def test_jumps_of_the_steady_state_are_those_of_unit_time():

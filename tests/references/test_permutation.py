@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from exact_systems import EVERYTHING
-from scipy.stats import special_ortho_group
+from scipy.stats import binom, special_ortho_group
 from systems import Lindblad, expectations
 
 import trajsim
@@ -202,3 +202,52 @@ def test_what_is_refused():
         Permutation().steady_density(
             SpinModel.on(Lattice.complete(n), (), [local_jump("Sz", i, 1.0) for i in range(n)])
         )
+
+
+@pytest.mark.parametrize("n", [9, 70])
+def test_spins_without_interaction_are_independent(n):
+    """Every number of a product state in closed form, from spins along +x: also the multiplicities in the entropy."""
+    omega, loss, gain, dephasing = 0.7, 1.0, 0.3, 0.4
+    rates = (("S-", loss), ("S+", gain), ("Sz", dephasing))
+    jumps = [local_jump(name, i, rate, name) for name, rate in rates for i in range(n)]
+    model = SpinModel.on(n, field(n, (0.0, 0.0, omega)), jumps)
+    times = (0.2, 1.5)
+    observables = (record.CollectiveCovariance(), record.CollectiveDistribution(("z",)), record.JumpCounts())
+    found = trajsim.solve(model, Permutation(), observables, Product("+x"), times)
+    densities = Permutation().densities(model, Product("+x"), times)
+    for t, rho in zip(times, densities, strict=True):
+        flat_part = 0.5 * np.exp(-(loss + gain + dephasing) / 2 * t)
+        level = (gain - loss) / (gain + loss) / 2
+        z = level * (1 - np.exp(-(loss + gain) * t))
+        s = np.array([flat_part * np.cos(omega * t), flat_part * np.sin(omega * t), z])
+        np.testing.assert_allclose(rho.first_moments, n * s, atol=1e-10 * n)
+        np.testing.assert_allclose(rho.second_moments, n * np.eye(3) / 4 + n * (n - 1) * np.outer(s, s), atol=1e-9 * n)
+        assert rho.pair(0, 1) == pytest.approx(s[0] * s[1], abs=1e-11)
+        p = 0.5 + np.array([1, -1]) * np.linalg.norm(s)
+        assert rho.entropy() == pytest.approx(-n * np.sum(p * np.log(p)), rel=1e-9)
+        assert rho.purity() == pytest.approx(np.sum(p**2) ** n, rel=1e-8)
+        np.testing.assert_allclose(
+            found.collective_distribution.sel(time=t, component="z"),
+            binom.pmf(np.arange(n + 1), n, 0.5 + z),
+            atol=1e-11,
+        )
+        integrated = level * (t - (1 - np.exp(-(loss + gain) * t)) / (loss + gain))
+        counts = n * np.array([loss * (t / 2 + integrated), gain * (t / 2 - integrated), dephasing * t / 4])
+        np.testing.assert_allclose(found.jump_counts.sel(time=t, channel=["S-", "S+", "Sz"]), counts, rtol=1e-9)
+
+
+@pytest.mark.parametrize("omega", [0.3, 1.2, 2.5])
+def test_driven_models_against_piqs(omega):
+    """A transverse field and detuning: no parity, the whole space."""
+    qutip = pytest.importorskip("qutip")
+    from qutip import piqs
+
+    n, delta, JZ = 11, -1.5, 4.0
+    model = catalog.driven_xy(Lattice.complete(n), delta, omega, JZ)
+    x, y, z = piqs.jspin(n)
+    coupling = JZ / (n - 1)  # half of s+ s- + h.c. on every pair is a square of the total spin
+    hamiltonian = delta * z + 2 * omega * x - coupling * (x**2 + y**2)
+    rho = qutip.steadystate(piqs.Dicke(N=n, hamiltonian=hamiltonian, emission=1.0).liouvillian(), method="direct")
+    state = Permutation().steady_density(model)
+    np.testing.assert_allclose(state.first_moments, [qutip.expect(a, rho).real for a in (x, y, z)], atol=1e-7 * n)
+    assert state.collective_moment("x", 4) == pytest.approx(qutip.expect(x**4, rho), abs=1e-6 * n**4)

@@ -129,4 +129,4 @@ def test_inversion_that_is_too_large_is_refused(monkeypatch):
     monkeypatch.setattr("trajsim.references.spectrum._DENSE", 10)
     monkeypatch.setattr("trajsim.references.spectrum._LARGEST_LU", 10.0)
     with pytest.raises(UnsupportedError, match="a sparse LU of its"):
-        nearest_modes(model_of("xyz ring"))
+        nearest_modes(catalog.gain_loss_chain(1, 4.0, 1.0, 0.0, 0.6, 0.5, periodic=False))

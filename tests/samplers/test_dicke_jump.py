@@ -258,12 +258,29 @@ def test_what_does_not_apply_is_refused(case):
         DickeJump().check(build(), Product(axis))
 
 
-@pytest.mark.parametrize("initial", [RandomProduct(), Haar(), Configuration((0.5, -0.5, 0.5, 0.5))])
-def test_states_without_the_symmetry_are_refused(initial):
-    with pytest.raises(UnsupportedError, match="`initial` must be a product state with all spins along one axis"):
+def test_states_without_the_symmetry_are_refused():
+    with pytest.raises(UnsupportedError, match="`initial` must be symmetric under permutations"):
+        DickeJump().check(xyz(4), Configuration((0.5, -0.5, 0.5, 0.5)))
+    for initial in (Configuration((0.5,) * 4), RandomProduct(), Haar(), Product("+y")):
         DickeJump().check(xyz(4), initial)
-    DickeJump().check(xyz(4), Configuration((0.5,) * 4))
     DickeJump().check(xyz(4))
+
+
+@pytest.mark.parametrize("initial", [RandomProduct(), Haar()])
+def test_random_states_start_from_the_maximally_mixed_one(initial):
+    """Student's t of every moment at every time, family-wise false-alarm rate 1e-4."""
+    model, count = xyz(5, dephasing=0.4), 1000
+    wanted = [record.Magnetisation(), record.CollectiveCovariance(), record.CollectiveMoments(), record.JumpCounts()]
+    data = DickeJump().compile(model, initial, TimeGrid(TIMES), wanted).run_block(6, 0, count)
+    mixed = np.eye(32, dtype=complex) / 32
+    states, counts = Lindblad(model, record.families(model)).propagate(mixed, TIMES)
+    exact = expectations(model, wanted, states, counts)
+    error = np.sqrt(data.m2 / (count - 1) / count)
+    random = error > 1e-7
+    assert random[0].any()
+    z = (data.mean - exact)[random] / error[random]
+    assert np.abs(z).max() < stats.t.isf(ALARM / 4 / exact.size, count - 1)
+    np.testing.assert_allclose(data.mean[~random], exact[~random], rtol=0, atol=1e-6)
 
 
 def test_observables_that_are_no_collective_ones_are_refused():

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from dicke_systems import MODELS
+from dicke_ladders import OnLadder, compiled, effective
+from dicke_systems import MODELS, xyz
 from scipy import stats
 from scipy.linalg import expm
-from test_dicke_ladder import OnLadder, compiled, effective
 
 from trajsim import streams
 from trajsim.grid import TimeGrid
@@ -19,8 +19,9 @@ from trajsim.initial import Product
 from trajsim.observables import JumpCounts, Magnetisation
 from trajsim.records import JumpRecords
 from trajsim.samplers.dicke_jump import DickeJump
-from trajsim.samplers.dicke_kernel import DickeClock, DickeCounters, dicke_advance, threshold
+from trajsim.samplers.dicke_kernel import dicke_advance, threshold
 from trajsim.samplers.dicke_lowering import Jumps, Polynomial, lower
+from trajsim.samplers.dicke_state import DickeClock, DickeCounters
 from trajsim.samplers.status import OK
 
 AT, COUNT = DickeClock(), DickeCounters()
@@ -156,8 +157,6 @@ def test_thresholds_are_exponential():
 
 def test_an_independent_spin_decays_exponentially():
     """Without coupling, jumps from all up are those of N independent spins: binomial at every time (chi-squared)."""
-    from dicke_systems import xyz
-
     spins, count, times = 8, 1500, (0.3, 1.0, 2.5)
     sampler = DickeJump().compile(
         xyz(spins, Jx=0.0, Jy=0.0, Jz=0.0), Product("+z"), TimeGrid(times), [JumpCounts(), Magnetisation(("z",))]
@@ -174,3 +173,24 @@ def test_an_independent_spin_decays_exponentially():
         if pooled(expected)[-1] < 5:
             statistic = np.sum((observed - expected)[kept] ** 2 / expected[kept])
         assert stats.chi2.sf(statistic, kept.sum()) > ALARM
+
+
+def test_trajectories_converge_with_the_tolerance():
+    """The same random numbers at three tolerances: jumps move by the tolerance, and states with them.
+
+    The median over trajectories: a jump that falls within the tolerance of a sample time may lie on its other side.
+    """
+    model, times = xyz(200), TimeGrid((1.0, 2.0, 4.0))
+
+    def sampled(tolerance: float) -> np.ndarray:
+        sampler = DickeJump(tolerance).compile(model, Product("-z"), times, [Magnetisation(("z",)), JumpCounts()])
+        data = sampler.run_block(8, 0, 20, keep_raw=True)
+        assert not data.status.any()
+        return data.raw
+
+    exact = sampled(1e-11)
+    tolerances = (1e-3, 1e-5, 1e-7)
+    errors = [np.median(np.abs(sampled(tolerance) - exact)[:, -1, 0]) for tolerance in tolerances]
+    assert np.array_equal(np.median(sampled(1e-6)[..., 1], axis=0), np.median(exact[..., 1], axis=0))
+    assert all(error < tolerance for error, tolerance in zip(errors, tolerances, strict=True))
+    assert errors[0] > 10.0 * errors[2]  # loose ones do better than they must: orders are whole numbers

@@ -644,7 +644,7 @@ def test_a_jump_without_a_channel():
 
 
 def test_every_status_has_a_remedy():
-    codes = {status.OK, status.STEP_TOO_SMALL, status.NORM_LOST, status.NO_CHANNEL}
+    codes = {status.OK, status.STEP_TOO_SMALL, status.NORM_LOST, status.NO_CHANNEL, status.NOT_FINITE}
     assert set(status.REMEDIES) == codes
-    assert len({status.describe(code) for code in codes}) == 4
+    assert len({status.describe(code) for code in codes}) == 5
     assert status.describe(99) == "unknown status 99"

@@ -102,7 +102,7 @@ def test_channels_are_drawn_by_their_rates(name: str) -> None:
         seen = set()
         for u1, u2 in rng.random((2000, 2)):
             x = reals(0.7 * psi, 2 * (largest - len(psi)))  # the norm must not matter
-            channel, to = momentum_jump(operators, sector, x, np.empty_like(x), u1, u2)
+            channel, to = momentum_jump(operators, engine.draws, sector, x, np.empty_like(x), u1, u2)
             counts[channel] += 1
             if channel not in seen:
                 seen.add(channel)
@@ -127,7 +127,7 @@ def test_draws_at_the_ends_of_the_interval() -> None:
     for u1 in (2.0**-53, 1 - 2.0**-53):
         for u2 in (2.0**-53, 1 - 2.0**-53):
             x = reals(psi, 40)
-            channel, to = momentum_jump(engine.operators, 0, x, np.empty_like(x), u1, u2)
+            channel, to = momentum_jump(engine.operators, engine.draws, 0, x, np.empty_like(x), u1, u2)
             assert 0 <= channel < len(engine.labels)
             assert np.vdot(x, x) == pytest.approx(1.0, rel=1e-13)
             assert to in sectors(engine)
@@ -138,7 +138,7 @@ def test_a_dark_state_does_not_jump() -> None:
     x = np.zeros(100)
     x[0] = 1.0  # all down
     before = x.copy()
-    assert momentum_jump(engine.operators, 0, x, np.empty_like(x), 0.5, 0.5) == (-1, 0)
+    assert momentum_jump(engine.operators, engine.draws, 0, x, np.empty_like(x), 0.5, 0.5) == (-1, 0)
     np.testing.assert_array_equal(x, before)
 
 
@@ -178,7 +178,7 @@ def test_no_jumps_and_no_hamiltonian() -> None:
     closed = Momentum.of(SpinModel.on(ring, exchange(ring, (1, 1, 1))), 0)
     assert closed.labels == ()
     x = reals(random_state(momentum_size(closed.operators, 4), np.random.default_rng(0)), 8)
-    assert momentum_jump(closed.operators, 4, x, np.empty_like(x), 0.5, 0.5)[0] == -1
+    assert momentum_jump(closed.operators, closed.draws, 4, x, np.empty_like(x), 0.5, 0.5)[0] == -1
     decay = Momentum.of(SpinModel.on(ring, (), [local_jump("S-", i, 1.0) for i in range(4)]), 0)
     norm, _ = applied(decay.operators, 0, 4, np.ones(1, dtype=complex))  # one spin up, K = 0
     assert norm == pytest.approx(0.25)
@@ -271,7 +271,7 @@ def _correlated(n: int) -> SpinModel:
 def test_models_that_are_refused(model: SpinModel, reason: str) -> None:
     with pytest.raises(UnsupportedError) as error:
         Momentum.of(model, 1)
-    start = "`sampler.unravelling` must be 'local' for this model, but 'momentum' was given: "
+    start = "`model` must be spins 1/2 that translations leave as they are for sampler.unravelling = 'momentum', but "
     assert str(error.value).startswith(start)
     assert reason in str(error.value)
 

@@ -76,7 +76,9 @@ class _Reference:
                         psi, now = after, now + 0.5**j
                 if jumped:
                     x = reals(psi, self.largest - 2 * len(psi))
-                    channel, sector = momentum_jump(self.operators, sector, x, np.empty_like(x), *rng.random(2))
+                    channel, sector = momentum_jump(
+                        self.operators, self.engine.draws, sector, x, np.empty_like(x), *rng.random(2)
+                    )
                     jumps[self.family[channel]] += 1
                     psi = complexes(x[: 2 * momentum_size(self.operators, sector)])
                     threshold = rng.random()

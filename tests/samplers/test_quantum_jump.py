@@ -301,7 +301,7 @@ def test_bad_tolerances(tolerance):
 @settings(max_examples=20)
 def test_settings_are_written_out(tolerance):
     spec = {"method": "quantum_jump", "tolerance": tolerance, "precision": "double", "memory": "fast"}
-    assert QuantumJump(tolerance).to_spec() == spec
+    assert QuantumJump(tolerance).to_spec() == {**spec, "unravelling": "local"}
 
 
 def test_other_input_that_is_refused():
@@ -309,6 +309,8 @@ def test_other_input_that_is_refused():
         QuantumJump(precision="half")
     with pytest.raises(InputError, match=r"`sampler.memory` must be 'fast' or 'low', but 'none' was given"):
         QuantumJump(memory="none")
+    with pytest.raises(InputError, match=r"`sampler.unravelling` must be 'local' or 'momentum', but 'k' was given"):
+        QuantumJump(unravelling="k")
     with pytest.raises(InputError, match=r"`sampler.tolerance` must be at least 1e-6 in single precision, which"):
         QuantumJump(1e-7, precision="single")
     with pytest.raises(UnsupportedError, match=r"`model` must have at most 2\^28 basis states for quantum jumps, but"):
@@ -331,11 +333,13 @@ def test_memory_is_that_of_one_trajectory():
         model = catalog.dissipative_xyz(Lattice.chain(n), 2.0, 0.0, 1.0)
         return QuantumJump(**settings).compile(model, Product("-z"), WINDOW, (record.Energy(),))
 
-    # in a parity sector, 2^(n-1) amplitudes: up to 19 Taylor vectors, one more and one to measure in, of 16 bytes
+    # in a parity sector, 2^(n-1) amplitudes: up to 19 Taylor vectors, each 24 cache lines apart from the next, one more
+    # and one to measure in, of 16 bytes
+    apart = 24 * 64
     for n in (10, 14):
-        assert sampler(n).vector_bytes == 21 * 16 * 2 ** (n - 1)
-        assert sampler(n, memory="low").vector_bytes == (4 + 1) * 16 * 2 ** (n - 1)
-        assert sampler(n, precision="single").vector_bytes == 20 * 8 * 2 ** (n - 1) + 16 * 2 ** (n - 1)
+        assert sampler(n).vector_bytes == 21 * 16 * 2 ** (n - 1) + 19 * apart
+        assert sampler(n, memory="low").vector_bytes == (4 + 1) * 16 * 2 ** (n - 1) + 3 * apart
+        assert sampler(n, precision="single").vector_bytes == 20 * 8 * 2 ** (n - 1) + 16 * 2 ** (n - 1) + 19 * apart
         assert sampler(n).memory_bytes >= sampler(n).vector_bytes + sampler(n).table_bytes
     assert compiled(grid=SteadyState(0.0, 1000.0, 0.5)).memory_bytes > compiled(grid=WINDOW).memory_bytes
 

@@ -1,6 +1,7 @@
 """A campaign file: read once, checked whole, turned into parameter points before anything runs.
 
-Sections: [model], [sampler], [initial], one of [times] and [steady_state], [ensemble], [record], [sweep].
+Sections: [model], [sampler], [initial], one of [times] and [steady_state], [ensemble], [record], [sweep], and
+[convergence], which only `trajsim converge` reads.
 Every point of the sweep is built here: the last point of a week of work must not turn out to be misspelt.
 """
 
@@ -21,13 +22,14 @@ from trajsim.campaign import sections, sweep
 from trajsim.campaign.faults import Faults, guess, show, unknown, unreadable
 from trajsim.campaign.point import Point, PointReader
 from trajsim.campaign.sections import Ensemble
+from trajsim.campaign.study import Study, read_study
 from trajsim.campaign.target import Target
 from trajsim.errors import CampaignError
 
 __all__ = ["Campaign"]
 
 _SWEPT = ("model", "sampler", "initial", "times", "steady_state")
-_SECTIONS = (*_SWEPT, "ensemble", "record", "sweep")
+_SECTIONS = (*_SWEPT, "ensemble", "record", "sweep", "convergence")
 COMMON_STREAM = "common random numbers"
 _REQUIRED = ("model", "sampler", "initial", "ensemble", "record")
 
@@ -38,12 +40,15 @@ class Campaign:
 
     path: where it was read, for messages. text: the file, exactly.
     target: when to stop, or None where exactly `ensemble.trajectories` are drawn.
+    study, overrides: what [convergence] says, and the values that it puts in the place of others.
     """
 
     path: str
     text: str
     ensemble: Ensemble
     target: Target | None
+    study: Study
+    overrides: dict[str, Any]
     _points: tuple[Point, ...] = dataclasses.field(repr=False)
 
     @classmethod
@@ -66,16 +71,23 @@ class Campaign:
         except (ValueError, RecursionError) as error:
             reason = "it is nested too deeply" if isinstance(error, RecursionError) else error
             raise CampaignError(f"{path}: the file must be valid TOML, but: {reason}") from None
+        return cls.of(document, text, path)
+
+    @classmethod
+    def of(cls, document: dict[str, Any], text: str, path: str = "campaign") -> Campaign:
+        """The campaign of a file's tables. text: the file they are from. Raises: as `parse`."""
         faults = Faults(path)
         tables = _readable(document, faults)
         ensemble, target = _ensemble(tables, faults)
+        given = tuple(key for key in document if key != "convergence")
+        study = faults.attempt("convergence", lambda: read_study(tables.pop("convergence", {}), given))
         stream = COMMON_STREAM if ensemble and ensemble.common_random_numbers else None
         points = _points(tables, frozenset(document), target, stream, faults)
         if ensemble is not None:
             _check_size(points, ensemble.block, faults)
-        if faults or ensemble is None:
+        if faults or ensemble is None or study is None:
             raise CampaignError("\n".join(faults.lines()))
-        return cls(path, text, ensemble, target, points)
+        return cls(path, text, ensemble, target, *study, points)
 
     def points(self) -> tuple[Point, ...]:
         """The parameter points in the order of the sweep; one without coordinates where there is no sweep."""

@@ -14,7 +14,7 @@ from typing import Any
 
 from trajsim.campaign.faults import show
 
-__all__ = ["expand", "put"]
+__all__ = ["expand", "flatten", "put"]
 
 MAX_POINTS = 10_000
 _KINDS = {bool: "true or false", int: "numbers", float: "numbers", str: "text", list: "lists", dict: "tables"}
@@ -72,7 +72,7 @@ def _zipped(entries: object, report: Callable[[str], None]) -> list[Coordinates]
     if not isinstance(entries, list) or not entries or not tables:
         report(f"`sweep.zip` must be a list of tables of swept keys, but {show(entries)} was given")
         return []
-    flat = [_flat(entry) for entry in entries]
+    flat = [flatten(entry) for entry in entries]
     for position, entry in enumerate(flat):
         if set(entry) != set(flat[0]):
             expected, given = (", ".join(f"`{path}`" for path in table) for table in (flat[0], entry))
@@ -81,11 +81,12 @@ def _zipped(entries: object, report: Callable[[str], None]) -> list[Coordinates]
     return [{path: entry[path] for path in flat[0]} for entry in flat]
 
 
-def _flat(table: Mapping[str, Any], prefix: str = "") -> Coordinates:
+def flatten(table: Mapping[str, Any], prefix: str = "") -> Coordinates:
+    """Dotted path -> value of nested tables: unquoted dotted keys arrive as such."""
     found: Coordinates = {}
     for key, value in table.items():
         if isinstance(value, Mapping) and value:
-            found |= _flat(value, f"{prefix}{key}.")
+            found |= flatten(value, f"{prefix}{key}.")
         else:
             found[f"{prefix}{key}"] = value
     return found

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from trajsim import __version__
-from trajsim.cli import analyze, models, plan, run, store
+from trajsim.cli import analyze, converge, models, plan, run, store
 from trajsim.cli.codes import CLOSED_PIPE, INTERRUPTED, exit_code
 from trajsim.errors import TrajsimError
 
@@ -25,7 +25,8 @@ exit codes:
     2  wrong input: the command line, the campaign file, or what the method cannot do
     3  the store cannot be used: missing, damaged, of another campaign, disk full
     4  the store is locked by another run
-    5  unsound data: `run` finished with failed trajectories, or `verify` found problems
+    5  unsound data: `run` finished with failed trajectories, or `verify` found problems,
+       or a check of `converge` failed
    75  `run` was interrupted and stopped after whole blocks: the same command resumes it
   130  interrupted elsewhere (Ctrl-C)
 
@@ -34,6 +35,7 @@ examples:
   mpiexec -n 4 trajsim run runs/quickstart.toml     the run; without mpiexec on one core
   trajsim analyze quickstart.zarr                   results with standard errors
   trajsim plot quickstart.zarr                      and figures
+  trajsim converge runs/quickstart.toml             its sampler against the exact answer
 """
 
 
@@ -71,6 +73,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"trajsim {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for group in (run, plan, store, analyze, models):
+    for group in (run, plan, store, analyze, converge, models):
         group.add_to(commands)
     return parser

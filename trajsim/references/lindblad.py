@@ -23,7 +23,7 @@ from trajsim.references.density import DensityMatrix
 from trajsim.references.expectations import Expectations, expectation
 from trajsim.references.liouvillian import Liouvillian, Operators
 from trajsim.references.memory import require
-from trajsim.references.pairs import PairBasis, WeakSymmetries
+from trajsim.references.pairs import BYTES_A_PAIR, PairBasis, WeakSymmetries
 from trajsim.references.result import to_dataset
 from trajsim.references.steady import steady_vector
 
@@ -44,7 +44,8 @@ class Lindblad:
     """The full density matrix, in the smallest symmetry sector that holds it (see `trajsim.references.pairs`).
 
     tolerance: of the steady state, ||L rho|| / ||rho|| relative to the largest decay rate of an element of rho; what it
-    came to stands in attrs["residual"]. The error of rho is about the residual divided by the Liouvillian gap. An
+    came to stands in attrs["residual"]. The error of rho is about the residual divided by the Liouvillian gap: where a
+    gap is tiny, as that of two phases that coexist, their weights are less exact than the residual says. An
     evolution is the exponential of L to double precision (Al-Mohy, Higham, SIAM J. Sci. Comput. 33, 488 (2011)), its
     error about 1e-15 times ||L|| t. Reaches rings of 10 to 12 spins-1/2 and dimers of S = 18.
     """
@@ -132,7 +133,7 @@ def initial_density(model: SpinModel, initial: InitialState) -> Matrix:
     """rho of the ensemble that starts from an initial state. Raises UnsupportedError for an unknown random one."""
     initial.check(model)
     D = model.hilbert_dimension
-    require(64.0 * D**2, f"a density matrix of {D} states", "use a sampler")
+    require(BYTES_A_PAIR * D**2, "the density matrix with its tables", "use a sampler")
     if isinstance(initial, RandomProduct | Haar):
         return np.eye(D, dtype=np.complex128) / D
     if initial.random:
@@ -148,6 +149,6 @@ def check_memory(ops: Operators, symmetries: WeakSymmetries, changes: Sequence[i
     """Raises UnsupportedError with the number if a sector of the Liouvillian does not fit into memory."""
     D = len(symmetries.charge)
     unknowns = symmetries.pairs(changes) / len(symmetries.images)
-    # tables of pairs and a few matrices; rows of L while they are made, Krylov vectors
-    needed = 90.0 * D**2 + unknowns * (100.0 * ops.elements_per_row + 8 * 60)
+    # rows of L while they are made, and Krylov vectors
+    needed = BYTES_A_PAIR * D**2 + unknowns * (100.0 * ops.elements_per_row + 8 * 60)
     require(needed, f"the Liouvillian of {D} states, {unknowns:.3g} unknowns with its symmetries,", "use a sampler")

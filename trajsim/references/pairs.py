@@ -19,14 +19,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from trajsim.references.memory import require
 from trajsim.translation_group import TranslationGroup
 
 if TYPE_CHECKING:
     from trajsim.model import SpinModel
 
-__all__ = ["PairBasis", "WeakSymmetries"]
+__all__ = ["BYTES_A_PAIR", "PairBasis", "WeakSymmetries"]
 
 Integers = NDArray[np.int64]
+BYTES_A_PAIR = 90
+"""Memory of tables and of a few density matrices for each pair of basis states."""
+
 _CHUNK = 2**20  # pairs that are put in order at a time
 
 
@@ -45,7 +49,9 @@ class WeakSymmetries:
 
     @classmethod
     def of(cls, model: SpinModel) -> WeakSymmetries:
-        """Those that are verified on the model."""
+        """Those that are verified on the model. Raises UnsupportedError if the pairs do not fit into memory."""
+        D = model.hilbert_dimension
+        require(BYTES_A_PAIR * D**2, "the density matrix with its tables", "use a sampler")
         plain = cls.none(model)
         digits, strides = _digits(model)
         charge, modulus = plain.charge, 0

@@ -20,6 +20,7 @@ from trajsim import initial as starts
 from trajsim.collective import collective_form
 from trajsim.errors import InputError, UnsupportedError
 from trajsim.grid import TimeGrid
+from trajsim.model import SpinModel
 from trajsim.references.permutation_evolution import evolve
 from trajsim.references.permutation_liouvillian import symmetry
 from trajsim.references.permutation_observables import jump_rates, values
@@ -33,7 +34,6 @@ from trajsim.references.result import to_dataset
 if TYPE_CHECKING:
     from trajsim.collective import CollectiveForm
     from trajsim.initial import InitialState
-    from trajsim.model import SpinModel
     from trajsim.observables import Observable
 
 __all__ = ["Permutation"]
@@ -42,6 +42,9 @@ __all__ = ["Permutation"]
 @dataclass(frozen=True)
 class Permutation:
     """The permutation-symmetric reference; no settings.
+
+    A steady state takes 23 s of one core and 1.2 GB at N = 95 with parity, as N^7 and N^5, and 8 times the time and 4
+    times the memory without parity; an evolution about as many products with a sparse matrix as |L| t, N^3 each.
 
     Every method raises UnsupportedError naming the term of the model that breaks the symmetry or is no polynomial up to
     quadratic in spin operators, and for more memory than there is.
@@ -97,7 +100,11 @@ class Permutation:
         )
 
     def spectrum(self, model: SpinModel) -> dict[str, np.ndarray[Any, np.dtype[np.complex128]]]:
-        """All eigenvalues by sector, "even" and "odd" in the parity of m - m', or "whole" where it is not conserved."""
+        """All eigenvalues by sector, "even" and "odd" in the parity of m - m', or "whole" where it is not conserved.
+
+        Those of permutation-symmetric operators, (N + 1)(N + 2)(N + 3)/6 of the 4^N: what collective observables and
+        symmetric states see. Other operators may decay more slowly (`trajsim.references.spectrum` has them all).
+        """
         form = collective_form(model)
         return {name: everything(form, sector) for name, sector in _sectors(form).items()}
 

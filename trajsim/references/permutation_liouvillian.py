@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import coo_array, csr_array
 
-from trajsim import dicke_basis
 from trajsim.collective import CollectiveForm, CollectiveJump
+from trajsim.dicke_basis import CHANGES, amplitude, components, weight
 from trajsim.references.permutation_space import EVEN, WHOLE, Sector, Space
 from trajsim.references.permutation_triplets import BANDS, triplets
 
@@ -28,12 +28,18 @@ class Ladder:
 
     def __init__(self, j: float) -> None:
         self.j, self.size = j, round(2 * j) + 1
-        self.identity = self.spin(np.zeros(3, dtype=np.complex128), 1.0)
+        self.identity = np.zeros((BANDS, self.size), dtype=np.complex128)
+        self.identity[2] = 1.0
+        m = np.arange(self.size) - j
+        self._level = m
+        self._lower = amplitude(-1, 0, j, m)
+        self._upper = amplitude(1, 0, j, m)
 
     def spin(self, vector: NDArray[np.complex128], constant: complex = 0.0) -> Band:
         """v . J + constant."""
-        band = move(vector, self.j, 0, 1.0)
-        band[2] += constant
+        lower, level, upper = components(vector)
+        band = np.zeros((BANDS, self.size), dtype=np.complex128)
+        band[1], band[2], band[3] = lower * self._lower, level * self._level + constant, upper * self._upper
         return band
 
     def product(self, a: Band, b: Band) -> Band:
@@ -42,8 +48,9 @@ class Ladder:
         for right in (1, 2, 3):
             k = np.arange(self.size) + right - 2
             inside = (k >= 0) & (k < self.size)
-            for left in (1, 2, 3):
-                band[left + right - 2, inside] += a[left, k[inside]] * b[right, inside]
+            if b[right].any():
+                for left in (1, 2, 3):
+                    band[left + right - 2, inside] += a[left, k[inside]] * b[right, inside]
         return band
 
     def hamiltonian(self, form: CollectiveForm) -> Band:
@@ -93,12 +100,12 @@ def move(vector: NDArray[np.complex128], j: float, change: int, factor: float) -
     size, highest = round(2 * j) + 1, round(2 * (j + change))
     band = np.zeros((BANDS, size), dtype=np.complex128)
     k = np.arange(size)
-    for q, coefficient in zip((-1, 0, 1), dicke_basis.components(vector), strict=True):
+    for q, coefficient in zip((-1, 0, 1), components(vector), strict=True):
         target = k + q + change
         inside = (target >= 0) & (target <= highest)
         if coefficient:
             m = k[inside] - j
-            band[q + change + 2, inside] = factor * coefficient * dicke_basis.amplitude(q, change, j, m)
+            band[q + change + 2, inside] = factor * coefficient * amplitude(q, change, j, m)
     return band
 
 
@@ -109,7 +116,7 @@ def symmetry(form: CollectiveForm) -> int:
     moves = []
     for jump in (*form.local, *form.collective):
         if jump.rate:
-            lower, level, upper = dicke_basis.components(jump.vector)
+            lower, level, upper = components(jump.vector)
             moves.append({q for q, c in ((-1, lower), (0, level or jump.constant), (1, upper)) if c})
     if offsets <= {0} and all(len(qs) <= 1 for qs in moves):
         return 0
@@ -142,7 +149,7 @@ def _terms(form: CollectiveForm, j: float, change: int) -> list[tuple[Band, Band
         for jump in form.collective:
             band = np.sqrt(jump.rate) * ladder.spin(jump.vector, jump.constant)
             terms.append((band, band))
-    strength = dicke_basis.weight(form.n_sites, j, change)
+    strength = weight(form.n_sites, j, change)
     for jump in form.local:
         if strength > 0 and jump.rate > 0:
             band = move(jump.vector, j, change, float(np.sqrt(strength * jump.rate)))
@@ -154,7 +161,7 @@ def liouvillian(form: CollectiveForm, space: Space) -> csr_array:
     """Real matrix (size, size) of one sector."""
     work = []
     for number, j in enumerate(space.ladders):
-        for change in dicke_basis.CHANGES:
+        for change in CHANGES:
             if 0 <= number + change < len(space.ladders):
                 target, source = space.tables[number + change], space.tables[number]
                 work += [(a, b, target, source) for a, b in _terms(form, float(j), change)]

@@ -17,6 +17,7 @@ from scipy.sparse.linalg import LinearOperator, eigs
 from trajsim.collective import CollectiveForm
 from trajsim.dicke_basis import components
 from trajsim.errors import UnsupportedError
+from trajsim.references.generic import generic_vector
 from trajsim.references.memory import require
 from trajsim.references.permutation_liouvillian import liouvillian
 from trajsim.references.permutation_space import Sector, Space
@@ -65,7 +66,7 @@ def nearest(form: CollectiveForm, sector: Sector, count: int) -> Eigenvalues:
         return np.asarray(x - steady * (space.trace @ x))
 
     operator = LinearOperator((space.size,) * 2, matvec=solve, dtype=np.float64)
-    start = np.random.default_rng(1).normal(size=space.size)
+    start = generic_vector(space.size)
     values = eigs(operator, count, which="LM", v0=start, ncv=max(20, 3 * count), return_eigenvectors=False)
     return _slowest_first(1 / values)
 
@@ -95,6 +96,6 @@ def farthest(form: CollectiveForm, sector: Sector, count: int) -> Eigenvalues:
     if space.size <= max(DENSE, 2 * count + 2):
         return everything(form, sector)[-count:]
     matrix = liouvillian(form, space)
-    start = np.random.default_rng(1).normal(size=space.size)
+    start = generic_vector(space.size)
     values = eigs(matrix, count, which="SR", v0=start, ncv=max(40, 4 * count), maxiter=3000, return_eigenvectors=False)
     return _slowest_first(values)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from trajsim.collective import CollectiveForm
 from trajsim.errors import UnsupportedError
+from trajsim.references.generic import generic_vector
 from trajsim.references.memory import require
 from trajsim.references.permutation_elimination import Elimination, memory, refined
 from trajsim.references.permutation_liouvillian import liouvillian, steady_sector
@@ -69,7 +70,8 @@ class Inverse:
         self.factors: Elimination | None = None
 
     def _need_memory(self, n_sites: int, sector: Sector, precision: type) -> None:
-        needed = memory(sector.sizes(n_sites), precision)
+        # besides, the tables of the elements and the matrices rho_j
+        needed = memory(sector.sizes(n_sites), precision) + 40.0 * Sector(1, 0).sizes(n_sites).sum()
         require(needed, f"the elimination of {n_sites} spins", "draw trajectories by `DickeJump` instead")
 
     def apply(self, x: Vector) -> Vector:
@@ -79,7 +81,7 @@ class Inverse:
     def _factorise(self) -> Elimination:
         self._need_memory(self.space.n_sites, self.space.sector, self.precision)
         factors = Elimination(self.matrix, self.space.offsets, self.pivot, self.precision, self.extra)
-        probe = np.random.default_rng(1).normal(size=self.space.size)
+        probe = generic_vector(self.space.size)
         growth = float(np.linalg.norm(factors.solve(probe)) / np.linalg.norm(probe))
         if not growth * np.abs(self.matrix.data).max() < SINGULAR[self.precision]:
             raise np.linalg.LinAlgError("nearly singular")

@@ -22,6 +22,7 @@ from scipy.sparse.linalg import splu
 from trajsim.checks import complex_number, integer
 from trajsim.ensemble import UNITS_NOTE, point_attributes
 from trajsim.errors import InputError, UnsupportedError
+from trajsim.references.generic import generic_vector
 from trajsim.references.krylov_schur import Key, krylov_schur
 from trajsim.references.lindblad import check_memory
 from trajsim.references.liouvillian import Liouvillian, Operators
@@ -42,7 +43,7 @@ __all__ = [
     "slowest_modes",
 ]
 
-_DENSE = 1000  # unknowns whose eigenvalues are all computed
+_DENSE = 300  # unknowns whose eigenvalues are all computed
 _LARGEST_LU = 1e13
 _TOLERANCE = 1e-10
 
@@ -180,13 +181,13 @@ def _modes(
 ) -> tuple[NDArray[np.complex128], NDArray[np.float64]]:
     """(eigenvalues, residuals) of one sector, at least `count` if there are as many; conjugates stay together."""
     matrix = L.matrix
-    if L.size <= _DENSE:
+    if L.size <= max(_DENSE, 10 * count):  # so many modes are found at once
         values, vectors = np.linalg.eig(matrix.toarray())
         order = np.argsort(key(values), kind="stable")
         order = order[: _with_ties(key(values)[order], count)]
         values, vectors = values[order], vectors[:, order]
     else:
-        start = np.random.default_rng(1).normal(size=L.size).astype(matrix.dtype)
+        start = generic_vector(L.size).astype(matrix.dtype)
         if point is None:
             values, vectors = krylov_schur(lambda x: matrix @ x, start, count, key, _TOLERANCE)
         else:

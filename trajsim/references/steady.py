@@ -1,12 +1,13 @@
 r"""The steady state: L rho = 0, tr rho = 1, in the parts of the pair basis that hold the diagonal of rho.
 
-Few or nearly one-dimensional unknowns: sparse LU, one equation replaced by the trace. Else GMRES without a
-preconditioner on the nonsingular
+Few or nearly one-dimensional unknowns: inverse iteration  x <- (L - s)^{-1} x, s a tiny shift, by one sparse LU. Else
+GMRES without a preconditioner on the nonsingular
 
-    L x - s u (t x) = -s u,      t x = tr rho,  u the maximally mixed state,
+    L x - s u (t x) = -s u,      t x = tr rho,  u the start,
 
-whose solution is the steady state that is reached from u: about as many products with L as 10 times the ratio of
-||L|| to the gap needs. A ring of 10 spins-1/2 takes some 300, one second. (Incomplete LU costs more than it saves.)
+which takes about ten times the ratio of ||L|| to the gap products with L: some 300, one second, for a ring of 10
+spins-1/2. (Incomplete LU costs more than it saves.) Both lead to the steady state that an evolution reaches from the
+start; they are run from two, and where they lead must agree.
 """
 
 from __future__ import annotations
@@ -20,17 +21,21 @@ from scipy import sparse
 from scipy.sparse import linalg
 
 from trajsim.errors import UnsupportedError
+from trajsim.references.generic import generic_vector
 from trajsim.references.liouvillian import Liouvillian
 
 __all__ = ["cost_of_elimination", "steady_vector"]
 
 Vector = NDArray[np.float64]
-_CHEAP = 3e9  # bound on the operations of a sparse LU that is preferred to GMRES
-_POSSIBLE = 1e13  # ... and of one that is tried where GMRES fails
+Solutions = tuple[Vector, Vector]
+_CHEAP = 9e9  # bound on the operations of a sparse LU that is preferred to GMRES
+_POSSIBLE = 1e13  # ... and of one that is tried where GMRES takes long
+_CYCLES = 4  # restarts of GMRES that are no long time
+_SHIFTS = (1e-10, 1e-14)  # of the inverse iteration, relative to the largest diagonal element
+_UNEQUAL = 1e-3  # relative distance of two steady states
 _NOT_UNIQUE = (
     "the steady state must be unique, but L has more than one stationary operator to within rounding; use `evolve`"
 )
-_SINGULAR = 1e13  # condition number beyond which the steady state counts as not unique
 
 
 def steady_vector(L: Liouvillian, tolerance: float) -> tuple[Vector, float]:
@@ -46,18 +51,41 @@ def steady_vector(L: Liouvillian, tolerance: float) -> tuple[Vector, float]:
             "use `evolve`"
         )
     scale = max(float(np.abs(L.matrix.diagonal()).max()), 1e-300)
+    wanted = max(tolerance, 1e-13) * scale
     cost = cost_of_elimination(L.matrix)
-    x = _by_elimination(L, scale) if cost < _CHEAP else _by_iteration(L, scale, tolerance)
+    found: Solutions | None = None
+    if cost > _CHEAP:
+        found = _by_iteration(L, scale, tolerance, 40 if cost > _POSSIBLE else _CYCLES)
+    if found is None or (_residual(L, found[0]) > wanted and cost <= _POSSIBLE):
+        found = _by_elimination(L, _SHIFTS[0] * scale)
+    if _unequal(L, found, scale) and cost <= _POSSIBLE:  # perhaps a gap as small as the shift
+        found = _by_elimination(L, _SHIFTS[1] * scale)
+    if _unequal(L, found, scale):
+        raise UnsupportedError(_NOT_UNIQUE)
+    x = found[0]
     residual = _residual(L, x)
-    if not residual <= tolerance * scale and _CHEAP <= cost < _POSSIBLE:
-        x = _by_elimination(L, scale)
-        residual = _residual(L, x)
-    if not residual <= max(tolerance, 1e-13) * scale:
+    if not residual <= wanted:
         raise UnsupportedError(
             f"`tolerance` must be reached by the steady state, but its residual is {residual:.2g} with a largest rate "
             f"of {scale:.2g}: it relaxes too slowly; use `evolve`, or a larger tolerance"
         )
     return x, residual
+
+
+def _unequal(L: Liouvillian, found: Solutions, scale: float) -> bool:
+    """Whether both are steady, but not the same."""
+    x, other = found
+    steady = max(_residual(L, x), _residual(L, other)) <= _UNEQUAL**2 * scale
+    return bool(steady and np.linalg.norm(other - x) > _UNEQUAL * np.linalg.norm(x))
+
+
+def _starts(L: Liouvillian) -> Solutions:
+    """The maximally mixed state, and another one."""
+    D = L.basis.dimension
+    weights = np.abs(generic_vector(D)) ** 8  # any will do
+    states = [L.pack(np.diag(p).astype(np.complex128)) for p in (np.ones(D), weights)]
+    # of the orbits of the other one pair was taken: its trace has to be seen to
+    return states[0] / (L.trace @ states[0]), states[1] / (L.trace @ states[1])
 
 
 def _residual(L: Liouvillian, x: Vector) -> float:
@@ -77,49 +105,33 @@ def cost_of_elimination(matrix: Any) -> float:
     return float(n) * width**2
 
 
-def _by_elimination(L: Liouvillian, scale: float) -> Vector:
-    """Sparse LU with the equation of the first diagonal element, which follows from the others, made the trace."""
-    row = int(np.flatnonzero(L.trace)[0])
-    replaced = L.matrix.tolil()
-    replaced[row, :] = scale * L.trace
-    right = np.zeros(L.size)
-    right[row] = scale
-    try:
-        lu = linalg.splu(replaced.tocsc())
-    except RuntimeError:  # exactly singular
-        raise UnsupportedError(_NOT_UNIQUE) from None
-    inverse = linalg.LinearOperator(
-        replaced.shape, matvec=lu.solve, rmatvec=lambda y: lu.solve(y, "T"), dtype=np.float64
-    )
-    if not linalg.onenormest(inverse, t=1) * scale < _SINGULAR:
-        raise UnsupportedError(_NOT_UNIQUE)
-    return np.asarray(lu.solve(right))
+def _by_elimination(L: Liouvillian, shift: float) -> Solutions:
+    """Inverse iteration from both starts, until the residual falls no more."""
+    lu = linalg.splu((L.matrix - shift * sparse.eye_array(L.size)).tocsc())
+    first, second = (_inverse_iteration(L, lu, start) for start in _starts(L))
+    return first, second
 
 
-_NOT_UNIQUE = (
-    "the steady state must be unique, but L has more than one stationary operator to within rounding; use `evolve`"
-)
-
-
-def _by_iteration(L: Liouvillian, scale: float, tolerance: float) -> Vector:
-    """GMRES from two starts, the second for three digits only: where they lead must agree."""
-    D = L.basis.dimension
-    mixed = L.pack(np.eye(D, dtype=np.complex128) / D)
-    weights = np.random.default_rng(1).random(D) ** 8  # any other start will do
-    other = L.pack(np.diag(weights / weights.sum()).astype(np.complex128))
-    other = other / (L.trace @ other)  # of its orbits one pair was taken
-    x = _gmres(L, mixed, scale, 0.1 * tolerance)
-    probe = _gmres(L, other, scale, 1e-6)
-    if (
-        np.isfinite(x).all()
-        and np.linalg.norm(probe - x) > 1e-2 * np.linalg.norm(x)
-        and _residual(L, probe) < 1e-4 * scale
-    ):
-        raise UnsupportedError(_NOT_UNIQUE)
+def _inverse_iteration(L: Liouvillian, lu: Any, x: Vector) -> Vector:
+    residual = np.inf
+    for _ in range(30):
+        y = lu.solve(x)
+        y = y / (L.trace @ y)
+        now = _residual(L, y)
+        if not now < 0.5 * residual:
+            break
+        x, residual = y, now
     return x
 
 
-def _gmres(L: Liouvillian, start: Vector, scale: float, tolerance: float) -> Vector:
+def _by_iteration(L: Liouvillian, scale: float, tolerance: float, cycles: int) -> Solutions:
+    """GMRES from both starts, the second for a few digits only."""
+    mixed, other = _starts(L)
+    x = _gmres(L, mixed, scale, 0.1 * tolerance, cycles)
+    return x, _gmres(L, other, scale, 0.01 * _UNEQUAL**2, cycles)
+
+
+def _gmres(L: Liouvillian, start: Vector, scale: float, tolerance: float, cycles: int) -> Vector:
     length = np.linalg.norm(start)
     u, t = start / length, L.trace * length
     operator = linalg.LinearOperator(
@@ -128,5 +140,5 @@ def _gmres(L: Liouvillian, start: Vector, scale: float, tolerance: float) -> Vec
     restart = int(min(L.size, 150, max(30, 2**28 // (8 * L.size))))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)
-        x, _ = linalg.gmres(operator, -scale * u, rtol=tolerance, restart=restart, maxiter=40)
+        x, _ = linalg.gmres(operator, -scale * u, rtol=tolerance, restart=restart, maxiter=cycles)
     return np.asarray(x / (L.trace @ x))

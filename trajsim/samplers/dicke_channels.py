@@ -100,7 +100,7 @@ def jump_rate(kraus: Kraus, k: int, spins: int, j: float, norm: float, first: fl
     r"""<K^+ K> of a simple Kraus operator from \sum |psi|^2, \sum m |psi|^2, \sum m^2 |psi|^2."""
     kind = kraus.kind[k]
     constant = _constant(spins, j, kind, kraus.constant[k])
-    rate = abs(constant) ** 2 * norm
+    rate = (constant.real**2 + constant.imag**2) * norm
     if kind == IDLE:
         return float(rate)
     change, weight = _change(kind), _weight(spins, j, kind)
@@ -110,10 +110,10 @@ def jump_rate(kraus: Kraus, k: int, spins: int, j: float, norm: float, first: fl
             continue
         if q == 0 and change == 0:
             v = v * np.sqrt(weight)
-            rate += abs(v) ** 2 * second + 2.0 * (v * constant.conjugate()).real * first
+            rate += (v.real**2 + v.imag**2) * second + 2.0 * (v * constant.conjugate()).real * first
         else:
             _, a, b, c, d = _factors(j, change, q)
-            rate += weight * abs(v) ** 2 * (a * c * norm + (a * d + b * c) * first + b * d * second)
+            rate += weight * (v.real**2 + v.imag**2) * (a * c * norm + (a * d + b * c) * first + b * d * second)
     return float(max(rate, 0.0))
 
 
@@ -149,34 +149,74 @@ def apply_jump(
         return 0.0, -1, 0, 0, 0
     a, b = new_lo // _LANES * _LANES, -(-new_hi // _LANES) * _LANES
     clear(vectors, extents, target, row, a, b)
-    x_re, y_re = 2 * source * row, 2 * target * row
-    norm = lanes.splat(0.0)
-    m_of = ladder.m
+    norm, fresh = 0.0, True
+    for q in range(-1, 2):
+        if v[q + 1] == 0.0 and (q != 0 or constant == 0.0):
+            continue
+        shift = (target_sector - sector - q) // ladder.stride
+        # m before the jump is that of the index after it, and this
+        before = float(target_sector - q)
+        if q == 0 and change == 0:
+            norm = _add_linear(
+                vectors, ladder.m, 2 * source * row + shift, 2 * target * row, row, a, b, before, v[1] * weight,
+                constant, fresh,
+            )  # fmt: skip
+        else:
+            sign, c0, c1, d0, d1 = _factors(j, change, q)
+            norm = _add_rooted(
+                vectors, ladder.m, 2 * source * row + shift, 2 * target * row, row, a, b, before,
+                sign * weight * v[q + 1], c0, c1, d0, d1, fresh,
+            )  # fmt: skip
+        fresh = False
+    return norm, after, target_sector, new_lo, new_hi
+
+
+@njit(cache=True)
+def _add_rooted(
+    vectors: NDArray[np.float64], m_of: NDArray[np.float64], x_at: int, y_at: int, row: int, a: int, b: int,
+    before: float, factor: complex, c0: float, c1: float, d0: float, d1: float, fresh: bool
+) -> float:  # fmt: skip
+    """y += factor sqrt((c0 + c1 m)(d0 + d1 m)) x, or y = ... if `fresh`; returns |y|^2."""
+    # m = m_of + before
+    left0, left1 = lanes.splat(c0 + c1 * before), lanes.splat(c1)
+    right0, right1 = lanes.splat(d0 + d1 * before), lanes.splat(d1)
+    re_f, im_f, norm = lanes.splat(factor.real), lanes.splat(factor.imag), lanes.splat(0.0)
     for i in range(a, b, _LANES):
-        re, im = lanes.splat(0.0), lanes.splat(0.0)
-        for q in range(-1, 2):
-            c = v[q + 1] * weight
-            if c == 0.0 and (q != 0 or constant == 0.0):
-                continue
-            shift = (target_sector - sector - q) // ladder.stride
-            m = lanes.add(lanes.get(m_of, i), lanes.splat(float(target_sector - q)))  # before the jump
-            if q == 0 and change == 0:
-                c_re = lanes.fma(m, lanes.splat(c.real), lanes.splat(constant.real))
-                c_im = lanes.fma(m, lanes.splat(c.imag), lanes.splat(constant.imag))
-            else:
-                sign, c0, c1, d0, d1 = _factors(j, change, q)
-                left = lanes.fma(m, lanes.splat(c1), lanes.splat(c0))
-                right = lanes.fma(m, lanes.splat(d1), lanes.splat(d0))
-                size = lanes.root(lanes.multiply(left, right))
-                c_re = lanes.multiply(lanes.splat(sign * c.real), size)
-                c_im = lanes.multiply(lanes.splat(sign * c.imag), size)
-            x, y = lanes.get(vectors, x_re + i + shift), lanes.get(vectors, x_re + row + i + shift)
-            re = lanes.fnma(c_im, y, lanes.fma(c_re, x, re))
-            im = lanes.fma(c_im, x, lanes.fma(c_re, y, im))
-        lanes.put(re, vectors, y_re + i)
-        lanes.put(im, vectors, y_re + row + i)
+        m = lanes.get(m_of, i)
+        size = lanes.root(lanes.multiply(lanes.fma(m, left1, left0), lanes.fma(m, right1, right0)))
+        x_re = lanes.multiply(size, lanes.get(vectors, x_at + i))
+        x_im = lanes.multiply(size, lanes.get(vectors, x_at + row + i))
+        re = lanes.fnma(im_f, x_im, lanes.multiply(re_f, x_re))
+        im = lanes.fma(im_f, x_re, lanes.multiply(re_f, x_im))
+        if not fresh:
+            re, im = lanes.add(re, lanes.get(vectors, y_at + i)), lanes.add(im, lanes.get(vectors, y_at + row + i))
+        lanes.put(re, vectors, y_at + i)
+        lanes.put(im, vectors, y_at + row + i)
         norm = lanes.fma(im, im, lanes.fma(re, re, norm))
-    return float(lanes.total(norm)), after, target_sector, new_lo, new_hi
+    return float(lanes.total(norm))
+
+
+@njit(cache=True)
+def _add_linear(
+    vectors: NDArray[np.float64], m_of: NDArray[np.float64], x_at: int, y_at: int, row: int, a: int, b: int,
+    before: float, factor: complex, constant: complex, fresh: bool
+) -> float:  # fmt: skip
+    """y += (factor m + constant) x, or y = ... if `fresh`; returns |y|^2."""
+    zeroth = constant + factor * before
+    re0, re1 = lanes.splat(zeroth.real), lanes.splat(factor.real)
+    im0, im1, norm = lanes.splat(zeroth.imag), lanes.splat(factor.imag), lanes.splat(0.0)
+    for i in range(a, b, _LANES):
+        m = lanes.get(m_of, i)
+        re_f, im_f = lanes.fma(m, re1, re0), lanes.fma(m, im1, im0)
+        x_re, x_im = lanes.get(vectors, x_at + i), lanes.get(vectors, x_at + row + i)
+        re = lanes.fnma(im_f, x_im, lanes.multiply(re_f, x_re))
+        im = lanes.fma(im_f, x_re, lanes.multiply(re_f, x_im))
+        if not fresh:
+            re, im = lanes.add(re, lanes.get(vectors, y_at + i)), lanes.add(im, lanes.get(vectors, y_at + row + i))
+        lanes.put(re, vectors, y_at + i)
+        lanes.put(im, vectors, y_at + row + i)
+        norm = lanes.fma(im, im, lanes.fma(re, re, norm))
+    return float(lanes.total(norm))
 
 
 def kraus_operators(

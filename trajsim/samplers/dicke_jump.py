@@ -3,9 +3,9 @@ r"""The Dicke-jump sampler: quantum jumps of permutation-invariant spins 1/2 on 
     rho = \bigoplus_j rho_j \otimes 1 / d_j,    rho_j the ensemble mean of |psi><psi| over trajectories on the ladder j.
 
 Where H is a polynomial up to quadratic in the collective spin J, and jumps are the same on every site (or collective),
-a state symmetric under permutations stays so: its blocks rho_j of 2j + 1 amplitudes squared do, and a local jump moves
-j by at most one. A trajectory is (j, psi_m), so that its length grows with N and not with 2^N. Only sums over sites are
-unravelled: which site jumped, and the state of the multiplicity of j, are never known.
+a state symmetric under permutations stays so, and a local jump moves j by at most one. A trajectory is (j, psi_m), at
+most N + 1 amplitudes instead of 2^N. Only sums over sites are unravelled: which site jumped, and the state within the
+multiplicity of j, are never known.
 
 Chase and Geremia, PRA 78, 052101 (2008); Shammah, Ahmed, Lambert, De Liberato, Nori, PRA 98, 063815 (2018) for rho_j;
 Zhang, Zhang, Mølmer, New J. Phys. 20, 112001 (2018) for jumps between the ladders.
@@ -23,18 +23,17 @@ from numpy.typing import NDArray
 
 from trajsim import observables as obs
 from trajsim import streams
-from trajsim.errors import InputError, UnsupportedError
-from trajsim.initial import Configuration, Product
+from trajsim.errors import InputError
 from trajsim.layout import BlockData, Layout
 from trajsim.records import JumpRecords
 from trajsim.samplers.block import BlockMoments
 from trajsim.samplers.dicke_channels import COLLECTIVE, DOWN, IDLE, SAME, UP
-from trajsim.samplers.dicke_kernel import DickeClock, DickeCounters, DickeSpace, dicke_space
-from trajsim.samplers.dicke_ladder import MARGIN
+from trajsim.samplers.dicke_initial import LadderStart, check_initial
 from trajsim.samplers.dicke_lowering import Jumps, Polynomial, lower
 from trajsim.samplers.dicke_measurement import scratch_memory
 from trajsim.samplers.dicke_observables import Readout
 from trajsim.samplers.dicke_recording import DickeEnsemble, Probe, dicke_record
+from trajsim.samplers.dicke_state import DickeClock, DickeCounters, DickeSpace, dicke_space
 from trajsim.samplers.jump_records import JumpRecords as JumpLog
 from trajsim.samplers.status import UNFINISHED
 
@@ -48,7 +47,6 @@ __all__ = ["CompiledDickeJump", "DickeJump"]
 _WORK_PER_CALL = 1 << 22  # amplitudes in products between two looks at signals, about 5 ms
 _LOGGED_JUMPS = 1024  # that the kernel keeps before it hands them over
 _KINDS = {DOWN: " j-1", SAME: " j", UP: " j+1", IDLE: " idle", COLLECTIVE: ""}
-Direction = tuple[float, float, float]
 
 
 def _never() -> bool:
@@ -85,7 +83,7 @@ class DickeJump:
 
         collective_form(model)
         if initial is not None:
-            _direction(initial, model.n_sites)
+            check_initial(initial, model)
 
     def compile(
         self,
@@ -97,43 +95,6 @@ class DickeJump:
     ) -> CompiledDickeJump:
         """See `Sampler.compile`. Raises: InputError, UnsupportedError."""
         return CompiledDickeJump(self, model, initial, grid, observables, stream or model.hash)
-
-
-def _direction(initial: InitialState, spins: int) -> Direction:
-    """The axis along which all spins start. Raises UnsupportedError for any other state."""
-    if isinstance(initial, Product):
-        directions = set(initial.directions(spins))
-        if len(directions) == 1:
-            return directions.pop()
-        reason = "its axis is not the same on every site"
-    elif isinstance(initial, Configuration):
-        if len(set(initial.m)) == 1 and len(initial.m) == spins and initial.m[0] in (-0.5, 0.5):
-            return (0.0, 0.0, 2.0 * initial.m[0])
-        reason = "its spins are not all up or all down"
-    else:
-        reason = f"{initial.to_spec()['state']} is not symmetric in a single trajectory"
-    raise UnsupportedError(
-        f"`initial` must be a product state with all spins along one axis for `dicke_jump`, but {reason}"
-    )
-
-
-def _coherent(spins: int, direction: Direction, stride: int) -> tuple[NDArray[np.complex128], int, int]:
-    r"""Amplitudes \sqrt{\binom{N}{k}} u^k d^{N-k}, k = m + N/2, of the state along an axis; first index, sector.
-
-    Amplitudes below 1e-20 at either end are left out.
-    """
-    x, y, z = direction
-    if abs(z) == 1.0:
-        place = spins if z > 0 else 0
-        return np.ones(1, dtype=np.complex128), MARGIN + place // stride, place % stride
-    k = np.arange(spins + 1)
-    logs = np.array([math.lgamma(spins + 1) - math.lgamma(n + 1) - math.lgamma(spins - n + 1) for n in k.tolist()])
-    sizes = 0.5 * (logs + k * math.log((1 + z) / 2) + (spins - k) * math.log((1 - z) / 2))
-    kept = np.flatnonzero(sizes > math.log(1e-20))
-    first, last = int(kept[0]), int(kept[-1]) + 1
-    amplitudes = np.exp(sizes[first:last]) * np.exp(1j * math.atan2(y, x) * (spins - k[first:last]))
-    amplitudes /= math.sqrt(float((amplitudes.real**2 + amplitudes.imag**2).sum()))
-    return amplitudes, MARGIN + first, 0
 
 
 class CompiledDickeJump:
@@ -153,7 +114,7 @@ class CompiledDickeJump:
         self.settings = settings
         self.stream = stream
         form = collective_form(model)
-        direction = _direction(initial, model.n_sites)
+        start = LadderStart(initial, model)
         layout = obs.layout(model, observables, grid)
         jumps = Jumps(
             *(
@@ -165,7 +126,7 @@ class CompiledDickeJump:
             )
         )
         hamiltonian = Polynomial(form.constant, form.linear.astype(complex), form.quadratic.astype(complex))
-        self._ladder, self._kraus = lower(model.n_sites, hamiltonian, jumps, parity=abs(direction[2]) == 1.0)
+        self._ladder, self._kraus = lower(model.n_sites, hamiltonian, jumps, start.has_parity)
         self._logs = any(isinstance(o, JumpRecords) for o in observables)
         if self._logs:
             labels = [
@@ -176,9 +137,13 @@ class CompiledDickeJump:
         self.layout: Layout = layout
         self._readout = Readout(model, observables, layout)
         self._times = np.asarray(grid.sample_times, dtype=np.float64)
-        start, lo, sector = _coherent(model.n_sites, direction, self._ladder.stride)
+        self._start = start
         self._ensemble = DickeEnsemble(
-            start, lo, sector, 1.0, settings.tolerance, self._times, float(grid.recording_starts)
+            *start.amplitudes(self._ladder.stride, lambda _: 0.5),
+            1.0,
+            settings.tolerance,
+            self._times,
+            float(grid.recording_starts),
         )
         self._memory: tuple[DickeSpace, Probe] | None = None
         self._counters = np.zeros(len(DickeCounters()), dtype=np.int64)  # of the last trajectory, for benchmarks
@@ -186,7 +151,7 @@ class CompiledDickeJump:
     @property
     def memory_bytes(self) -> int:
         """Memory of one rank, independent of the ensemble's size."""
-        ladder = 8 * len(self._ladder.m) * (2 * 20 + 10) + 16 * 5 * (self._ladder.spins + 3)
+        ladder = 8 * len(self._ladder.m) * (2 * 20 + 10) + 8 * 12 * (self._ladder.spins + 3)
         rows = 8 * max(len(self._times), 1) * (4 * self.layout.width + self._readout.numbers)
         return ladder + rows
 
@@ -207,13 +172,22 @@ class CompiledDickeJump:
         moments = BlockMoments(self.layout, count, keep_raw)
         log = JumpLog() if self._logs else None
         for index in range(first, first + count):
-            outcome = self._sample(key, index, self._ensemble, interrupted, log)
+            outcome = self._sample(key, index, self._begun(key, index), interrupted, log)
             if outcome is None:
                 return None
             moments.add(*outcome)
             if log is not None:
                 log.end()
         return moments.finish(None if log is None else log.finish())
+
+    def _begun(self, key: np.uint64, index: int) -> DickeEnsemble:
+        """What all trajectories share, with the initial state of this one."""
+        if not self._start.random:
+            return self._ensemble
+        purpose, trajectory = np.uint64(streams.INITIAL_STATE), np.uint64(index)
+        draw = lambda n: float(streams.uniform(key, trajectory, purpose, np.uint64(n)))  # noqa: E731
+        start, lo, depth, sector = self._start.amplitudes(self._ladder.stride, draw)
+        return self._ensemble._replace(start=start, lo=lo, depth=depth, sector=sector)
 
     def _sample(
         self,
@@ -251,6 +225,6 @@ class CompiledDickeJump:
         """Vectors and scratch, made once."""
         if self._memory is None:
             space = dicke_space(self._ladder, self._kraus, _LOGGED_JUMPS)
-            scratch, bessel = scratch_memory(self._ladder.spins, bool(np.any(self._readout.axes != 2)))
-            self._memory = space, Probe(self._readout.higher, self._readout.axes, scratch, bessel)
+            memory = scratch_memory(self._ladder.spins, bool(np.any(self._readout.axes != 2)))
+            self._memory = space, Probe(self._readout.higher, self._readout.axes, *memory)
         return self._memory

@@ -46,7 +46,8 @@ class Ladder(NamedTuple):
     """Coefficients of H_eff, in inverse time, and the indexing of amplitudes.
 
     spins: N. stride: 1 or 2. real: one real symmetric band only (to m + stride), else two complex ones. diagonal (4,):
-    d_0, d_j, d_1, d_2. up (3,), down (3,): a_0, a_1, a_2 and b_0, b_1, b_2. m (row,): m of each index in sector 0.
+    d_0, d_j, d_1, d_2. up (3,), down (3,): a_0, a_1, a_2 and b_0, b_1, b_2. sizes (3,): |a_k| + |b_k|. m (row,): m of
+    each index in sector 0.
     """
 
     spins: int
@@ -55,6 +56,7 @@ class Ladder(NamedTuple):
     diagonal: NDArray[np.complex128]
     up: NDArray[np.complex128]
     down: NDArray[np.complex128]
+    sizes: NDArray[np.float64]
     m: NDArray[np.float64]
 
 
@@ -74,7 +76,7 @@ def make_ladder(
 ) -> Ladder:
     """With its table of m."""
     m = stride * (np.arange(row_length(spins, stride), dtype=np.float64) - MARGIN) - spins / 2
-    return Ladder(spins, stride, real, diagonal, up, down, m)
+    return Ladder(spins, stride, real, diagonal, up, down, np.abs(up) + np.abs(down), m)
 
 
 @njit(cache=True)
@@ -157,9 +159,8 @@ def norm_bound(ladder: Ladder, depth: int, sector: int, lo: int, hi: int, energy
     total += _largest(zeroth.imag, d[2].imag, d[3].imag, bottom, top)
     middle = min(max(-0.5, bottom - 2.0), top)
     u = np.sqrt(max(j * (j + 1.0) - middle * (middle + 1.0), 0.0))
-    far = max(abs(bottom - 2.0), abs(top))
-    for c in (ladder.up, ladder.down):
-        total += (abs(c[0]) + abs(c[1]) * far) * u + abs(c[2]) * u * u
+    far, sizes = max(abs(bottom - 2.0), abs(top)), ladder.sizes
+    total += (sizes[0] + sizes[1] * far) * u + sizes[2] * u * u
     return float(total)
 
 
@@ -191,13 +192,13 @@ def clear(vectors: NDArray[np.float64], extents: NDArray[np.int64], number: int,
 
 @njit(cache=True)
 def product(
-    ladder: Ladder, table: NDArray[np.float64], vectors: NDArray[np.float64], source: int, target: int, a: int, b: int,
-    factor: float, energy: complex
+    real: bool, table: NDArray[np.float64], vectors: NDArray[np.float64], row: int, source: int, target: int, a: int,
+    b: int, factor: float, energy: complex
 ) -> float:  # fmt: skip
     """Vector `target` = factor (H_eff - energy) vector `source` on [a, b), whole vectors; returns its norm squared."""
-    if ladder.real:
-        return _product_real(table, vectors, ladder.m.shape[0], source, target, a, b, factor, energy)
-    return _product_complex(table, vectors, ladder.m.shape[0], source, target, a, b, factor, energy)
+    if real:
+        return _product_real(table, vectors, row, source, target, a, b, factor, energy)
+    return _product_complex(table, vectors, row, source, target, a, b, factor, energy)
 
 
 @njit(cache=True)
@@ -209,16 +210,21 @@ def _product_real(
     norm = lanes.splat(0.0)
     x_re, y_re = 2 * source * row, 2 * target * row
     x_im, y_im = x_re + row, y_re + row
+    re_before, im_before = lanes.get(vectors, x_re + a - _LANES), lanes.get(vectors, x_im + a - _LANES)
+    re, im = lanes.get(vectors, x_re + a), lanes.get(vectors, x_im + a)
+    band_before = lanes.get(table, 2 * row + a - _LANES)
     for i in range(a, b, _LANES):
-        re, im = lanes.get(vectors, x_re + i), lanes.get(vectors, x_im + i)
+        re_after, im_after = lanes.get(vectors, x_re + i + _LANES), lanes.get(vectors, x_im + i + _LANES)
         d_re, d_im = lanes.add(lanes.get(table, i), re_e), lanes.add(lanes.get(table, row + i), im_e)
-        above, below = lanes.get(table, 2 * row + i), lanes.get(table, 2 * row + i - 1)
+        band = lanes.get(table, 2 * row + i)
+        below = lanes.before(band_before, band)
         out_re = lanes.fnma(d_im, im, lanes.multiply(d_re, re))
         out_im = lanes.fma(d_im, re, lanes.multiply(d_re, im))
-        out_re = lanes.fma(above, lanes.get(vectors, x_re + i + 1), out_re)
-        out_im = lanes.fma(above, lanes.get(vectors, x_im + i + 1), out_im)
-        out_re = lanes.fma(below, lanes.get(vectors, x_re + i - 1), out_re)
-        out_im = lanes.fma(below, lanes.get(vectors, x_im + i - 1), out_im)
+        out_re = lanes.fma(band, lanes.after(re, re_after), out_re)
+        out_im = lanes.fma(band, lanes.after(im, im_after), out_im)
+        out_re = lanes.fma(below, lanes.before(re_before, re), out_re)
+        out_im = lanes.fma(below, lanes.before(im_before, im), out_im)
+        re_before, im_before, re, im, band_before = re, im, re_after, im_after, band
         out_re, out_im = lanes.multiply(scale, out_re), lanes.multiply(scale, out_im)
         norm = lanes.fma(out_re, out_re, norm)
         norm = lanes.fma(out_im, out_im, norm)

@@ -113,11 +113,41 @@ def _bessel(x: float, values: NDArray[np.float64]) -> None:
         values[k] /= norm
 
 
+@njit(cache=True)
+def _next_term(
+    before: NDArray[np.float64], left: NDArray[np.float64], right: NDArray[np.float64], u_left: NDArray[np.float64],
+    u_right: NDArray[np.float64], x: NDArray[np.float64], factor: float
+) -> None:  # fmt: skip
+    """before = T_{k+1} = 2 K T_k + T_{k-1}, in place; x += factor T_{k+1}. Slices from 0 on become vector code."""
+    for i in range(x.shape[0]):
+        value = before[i] + 2.0 * (u_left[i] * left[i] - u_right[i] * right[i])
+        before[i] = value
+        x[i] += factor * value
+
+
+@njit(cache=True)
+def _rotate_real(
+    x: NDArray[np.float64], before: NDArray[np.float64], here: NDArray[np.float64], u: NDArray[np.float64],
+    bessel: NDArray[np.float64], terms: int, first: int, end: int
+) -> None:  # fmt: skip
+    """x = e^{i (pi/2) J_y} x, a real matrix, on [first, end); before, here: scratch. u: of K, bessel: J_k."""
+    before[first - 1 : end + 1] = x[first - 1 : end + 1]
+    here[first - 1] = here[end] = 0.0
+    for i in range(first, end):
+        here[i] = u[i - 1] * before[i - 1] - u[i] * before[i + 1]
+        x[i] = bessel[0] * before[i] + 2.0 * bessel[1] * here[i]
+    u_left, u_right, out = u[first - 1 : end - 1], u[first:end], x[first:end]
+    for k in range(2, terms):
+        left, right = here[first - 1 : end - 1], here[first + 1 : end + 1]
+        _next_term(before[first:end], left, right, u_left, u_right, out, 2.0 * bessel[k])
+        before, here = here, before
+
+
 @njit(cache=True, error_model="numpy")
 def _rotate(
-    psi: NDArray[np.complex128], scratch: NDArray[np.complex128], bessel: NDArray[np.float64], depth: int, spins: int
-) -> None:
-    """psi = e^{i (pi/2) J_y} psi. scratch: three vectors like psi."""
+    planes: NDArray[np.float64], scratch: NDArray[np.float64], bessel: NDArray[np.float64], depth: int, spins: int
+) -> None:  # fmt: skip
+    """planes (2, ...), real and imaginary part of psi, become those of e^{i (pi/2) J_y} psi. scratch: three rows."""
     half = 0.5 * spins
     j = half - depth
     if j == 0.0:
@@ -130,31 +160,19 @@ def _rotate(
     square = j * (j + 1.0)
     for i in range(first - 1, last + 1):
         u[i] = 0.5 * _u(square, i - 1.0 - half) / j
-    before, here = scratch[0], scratch[1]
-    for i in range(first - 1, last + 2):
-        before[i] = psi[i]
-    here[first - 1] = here[last + 1] = 0.0
-    for i in range(first, last + 1):
-        here[i] = u[i - 1].real * before[i - 1] - u[i].real * before[i + 1]
-    for i in range(first, last + 1):
-        psi[i] = bessel[0] * before[i] + 2.0 * bessel[1] * here[i]
-    for k in range(2, terms):
-        factor = 2.0 * bessel[k]
-        for i in range(first, last + 1):  # `before` becomes T_k in place: it is needed at i only
-            before[i] += 2.0 * (u[i - 1].real * here[i - 1] - u[i].real * here[i + 1])
-            psi[i] += factor * before[i]
-        before, here = here, before
+    for part in range(2):
+        _rotate_real(planes[part], scratch[0], scratch[1], u, bessel, terms, first, last + 1)
 
 
 @njit(cache=True, error_model="numpy")
 def measure_ladder(
     ladder: Ladder, vectors: NDArray[np.float64], number: int, depth: int, sector: int, lo: int, hi: int,
-    higher: bool, axes: NDArray[np.int64], scratch: NDArray[np.complex128], bessel: NDArray[np.float64],
-    row: NDArray[np.float64]
+    higher: bool, axes: NDArray[np.int64], scratch: NDArray[np.complex128], planes: NDArray[np.float64],
+    bessel: NDArray[np.float64], row: NDArray[np.float64]
 ) -> None:  # fmt: skip
     """Moments and, for each of `axes`, the distribution over m = -N/2 .. N/2, of the state in vector `number`.
 
-    scratch: four vectors of N + 3 numbers. row: MOMENTS, then N + 1 numbers an axis.
+    scratch: three rows of N + 3 numbers, planes: five. row: MOMENTS, then N + 1 numbers an axis.
     """
     first, last = depth + 1, ladder.spins - depth + 1
     psi, length = scratch[0], ladder.m.shape[0]
@@ -180,24 +198,24 @@ def measure_ladder(
     for number_of_axis in range(axes.shape[0]):
         axis = axes[number_of_axis]
         out = row[HIGHER + 6 + number_of_axis * (ladder.spins + 1) :]
-        rotated = psi
-        if axis != 2:
-            rotated = scratch[4]
-            turn = 1.0 + 0.0j
-            for i in range(first - 1, last + 2):
-                rotated[i] = psi[i] * turn
-                if axis == 1:
-                    turn *= 1j
-            _rotate(rotated, scratch[1:4], bessel, depth, ladder.spins)
         for i in range(ladder.spins + 1):
             out[i] = 0.0
+        turn = 1.0 + 0.0j
+        for i in range(first - 1, last + 2):
+            amplitude = psi[i] * turn
+            planes[0, i], planes[1, i] = amplitude.real, amplitude.imag
+            if axis == 1:
+                turn *= 1j
+        if axis != 2:
+            _rotate(planes[:2], planes[2:], bessel, depth, ladder.spins)
         for i in range(first, last + 1):
-            out[i - 1] = rotated[i].real ** 2 + rotated[i].imag ** 2
+            out[i - 1] = planes[0, i] ** 2 + planes[1, i] ** 2
 
 
-def scratch_memory(spins: int, rotated: bool) -> tuple[Any, Any]:
-    """scratch and bessel of `measure_ladder`."""
-    return np.zeros((5, spins + 3), dtype=np.complex128), np.zeros(bessel_terms(spins) if rotated else 1)
+def scratch_memory(spins: int, rotated: bool) -> tuple[Any, Any, Any]:
+    """scratch, planes and bessel of `measure_ladder`."""
+    terms = bessel_terms(spins) if rotated else 1
+    return np.zeros((3, spins + 3), dtype=np.complex128), np.zeros((5, spins + 3)), np.zeros(terms)
 
 
 renew(globals())

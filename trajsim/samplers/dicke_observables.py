@@ -52,7 +52,7 @@ def _two_sites(pair: str, spins: int, same: bool) -> Vector:
     else:
         row[_moment(pair)] = 1.0
         row[0] = -0.25 * spins * equal
-        row /= spins * (spins - 1.0)
+        row /= spins * max(spins - 1.0, 1.0)  # a single spin has no pairs
     return row
 
 

@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from trajsim.kernel_cache import renew
 from trajsim.samplers import lanes
 from trajsim.samplers.dicke_channels import Kraus
-from trajsim.samplers.dicke_kernel import DickeClock, DickeCounters, DickeSpace, dicke_advance, threshold
+from trajsim.samplers.dicke_kernel import dicke_advance, threshold
 from trajsim.samplers.dicke_ladder import Ladder, clear
 from trajsim.samplers.dicke_measurement import measure_ladder
+from trajsim.samplers.dicke_state import DickeClock, DickeCounters, DickeSpace
 from trajsim.samplers.status import OK, UNFINISHED
 
 _NEVER: Final = 1e300  # ln(|psi|^2 / r) where there are no jumps
@@ -27,12 +28,13 @@ _DRAWS, _STEPS, _PRODUCTS, _WORK, _SUMS, _SAMPLE, _LOGGED, _DEPTH, _SECTOR, _LO,
 class DickeEnsemble(NamedTuple):
     """What all trajectories have in common.
 
-    start: amplitudes of the initial state from index `lo` on, on the ladder j = N/2. step: first step to try.
+    start: amplitudes of the initial state from index `lo` on, on the ladder j = N/2 - depth. step: first step to try.
     tolerance. times (T,): of the samples. count_from: jumps are counted after this time.
     """
 
     start: NDArray[np.complex128]
     lo: int
+    depth: int
     sector: int
     step: float
     tolerance: float
@@ -46,6 +48,7 @@ class Probe(NamedTuple):
     higher: bool
     axes: NDArray[np.int64]
     scratch: NDArray[np.complex128]
+    planes: NDArray[np.float64]
     bessel: NDArray[np.float64]
 
 
@@ -67,9 +70,9 @@ def dicke_begin(
     clock[_NORM] = 1.0
     clock[_STEP] = ensemble.step
     clock[_EXCESS] = excess
-    counters[_SAMPLE] = counters[_DEPTH] = counters[_CURRENT] = 0
+    counters[_SAMPLE] = counters[_CURRENT] = 0
     counters[_DRAWS] = 1
-    counters[_SECTOR] = ensemble.sector
+    counters[_DEPTH], counters[_SECTOR] = ensemble.depth, ensemble.sector
     counters[_LO], counters[_HI] = lo, hi
     space.tabulated[0] = space.tabulated[1] = 0
 
@@ -108,7 +111,8 @@ def dicke_record(
             if status == OK:
                 measure_ladder(
                     ladder, space.vectors, counters[_CURRENT], counters[_DEPTH], counters[_SECTOR], counters[_LO],
-                    counters[_HI], probe.higher, probe.axes, probe.scratch, probe.bessel, rows[b, sample],
+                    counters[_HI], probe.higher, probe.axes, probe.scratch, probe.planes, probe.bessel,
+                    rows[b, sample],
                 )  # fmt: skip
                 counts[b, sample] = jumps[b]
                 counters[_SAMPLE] += 1

@@ -2,7 +2,8 @@
 
 An engine is a NamedTuple of flat arrays that holds operators 0 .. channels: number 0 is H_eff, which keeps the charge
 Q, the others are the jumps, each of which changes Q by one definite amount. A state vector lies in one sector of Q, as
-interleaved complex numbers over the configurations of the sector in ascending order. numba chooses the functions of
+interleaved complex numbers over the configurations of the sector in ascending order; of `momentum`, in one sector of Q
+and of the momentum, over orbits of configurations. numba chooses the functions of
 the engine by the type of the tuple, at compile time.
 """
 
@@ -13,13 +14,19 @@ from typing import Any
 
 from numba.extending import overload
 
-from trajsim.samplers import flips, tiled
+from trajsim.samplers import flips, momentum, tiled
 
 __all__ = ["apply", "configuration", "size", "target"]
 
 _ENGINES: dict[type, tuple[Any, ...]] = {
     flips.FlipOperators: (flips.flip_apply, flips.flip_target, flips.flip_size, flips.flip_configuration),
     tiled.TiledOperators: (tiled.tiled_apply, tiled.tiled_target, tiled.tiled_size, tiled.tiled_configuration),
+    momentum.MomentumOperators: (
+        momentum.momentum_apply,
+        momentum.momentum_target,
+        momentum.momentum_size,
+        momentum.momentum_configuration,
+    ),
 }
 
 
@@ -49,7 +56,7 @@ def size(operators: Any, sector: int) -> int:
 
 
 def configuration(operators: Any, sector: int, k: int) -> int:
-    r"""Configuration of basis state k of a sector, \sum_i digit_i stride_i."""
+    r"""Configuration of basis state k of a sector, \sum_i digit_i stride_i; the smallest one of an orbit."""
     raise NotImplementedError
 
 

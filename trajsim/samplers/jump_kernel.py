@@ -24,10 +24,12 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numba import njit
+from numba.extending import overload
 from numpy.typing import NDArray
 
 from trajsim.kernel_cache import renew
 from trajsim.samplers import engine
+from trajsim.samplers.momentum import MomentumChannels, momentum_choose
 from trajsim.samplers.status import NO_CHANNEL, NORM_LOST, OK, STEP_TOO_SMALL, UNFINISHED
 from trajsim.samplers.vectors import (
     add_turned,
@@ -83,11 +85,12 @@ class Channels(NamedTuple):
 class Generator(NamedTuple):
     """operators: an engine, number 0 is H_eff, 1 + c is jump channel c. bound: R >= ||H_eff|| in inverse time.
 
-    centred: whether steps subtract the mean energy from H_eff.
+    channels: how jumps are drawn, by its type, `Channels` or `MomentumChannels`; its `family` (C,) is the label that
+    each channel is counted under. centred: whether steps subtract the mean energy from H_eff.
     """
 
     operators: Any
-    channels: Channels
+    channels: Any
     bound: float
     centred: bool
 
@@ -303,7 +306,7 @@ def _local_weights(channels: Channels, configuration: int, weights: NDArray[np.f
 
 
 @njit(cache=True, error_model="numpy", forceinline=True)
-def _choose(generator: Generator, space: Space, sector: int, length: int, u: float, v: float) -> int:
+def _choose_locally(generator: Generator, space: Space, sector: int, length: int, u: float, v: float) -> int:
     """The channel that u and v, uniform in (0, 1), select for the state vectors[0]; -1 if all rates vanish."""
     channels = generator.channels
     psi = space.vectors[0][:length]
@@ -346,6 +349,21 @@ def _choose(generator: Generator, space: Space, sector: int, length: int, u: flo
     return chosen
 
 
+def _choose(*arguments: Any) -> int:
+    raise NotImplementedError  # for kernels only, like those of `engine`
+
+
+@overload(_choose, jit_options={"forceinline": True})
+def _(generator, channels, space, sector, length, u, v):  # type: ignore[no-untyped-def]
+    if channels.instance_class is MomentumChannels:
+        return lambda generator, channels, space, sector, length, u, v: momentum_choose(
+            generator.operators, channels.draws, sector, space.vectors[0], space.work, u, v
+        )
+    return lambda generator, channels, space, sector, length, u, v: _choose_locally(
+        generator, space, sector, length, u, v
+    )
+
+
 @njit(cache=True, forceinline=True)
 def pausing(space: Space, counters: NDArray[np.int64], budget: int) -> bool:
     """Whether the kernel has to hand over: the budget of products is used up, or the log of jumps is full."""
@@ -362,7 +380,7 @@ def jump(
     length = vector_length(generator.operators, sector, space.block)
     draw = np.uint64(counters[_DRAWS])
     channel = _choose(
-        generator, space, sector, length,
+        generator, generator.channels, space, sector, length,
         uniform(key, trajectory, np.uint64(JUMPS), draw),
         uniform(key, trajectory, np.uint64(JUMPS), draw + np.uint64(1)),
     )  # fmt: skip

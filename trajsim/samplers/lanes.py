@@ -9,6 +9,10 @@ written down, so the bits do not depend on how a kernel was compiled. With short
     add(a, b)           a + b                           multiply(a, b)  a b
     fma(a, b, c)        a b + c, rounded once           fnma(a, b, c)   c - a b, rounded once
     root(a)             sqrt(max(a, 0))
+    after(a, b)         x[at + 1 : at + 9] where a is x[at : at + 8] and b the next eight
+    before(a, b)        x[at - 1 : at + 7] where b is x[at : at + 8] and a the eight before
+
+The last two move data between registers: a load that lies across two stores just made has to wait for both.
 """
 
 from __future__ import annotations
@@ -21,7 +25,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic as numba_intrinsic
 from numba.extending import models, register_model
 
-__all__ = ["LANES", "add", "fma", "fnma", "get", "multiply", "put", "root", "splat", "total"]
+__all__ = ["LANES", "add", "after", "before", "fma", "fnma", "get", "multiply", "put", "root", "splat", "total"]
 
 LANES: Final = 8
 
@@ -145,6 +149,31 @@ def root(typingctx: Any, a: Any) -> Any:
         return _call(builder, "sqrt", [builder.select(builder.fcmp_ordered(">", args[0], zero), args[0], zero)])
 
     return _lanes(_lanes), codegen
+
+
+def _joined(builder: Any, args: Any, first: int) -> Any:
+    """Lanes first .. first + 7 of two vectors."""
+    return builder.shuffle_vector(*args, ir.Constant(ir.VectorType(_INT, LANES), list(range(first, first + LANES))))
+
+
+@intrinsic
+def after(typingctx: Any, a: Any, b: Any) -> Any:
+    """Lanes 1 .. 7 of a, lane 0 of b."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return _joined(builder, args, 1)
+
+    return _lanes(_lanes, _lanes), codegen
+
+
+@intrinsic
+def before(typingctx: Any, a: Any, b: Any) -> Any:
+    """Lane 7 of a, lanes 0 .. 6 of b."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return _joined(builder, args, LANES - 1)
+
+    return _lanes(_lanes, _lanes), codegen
 
 
 @intrinsic

@@ -17,7 +17,7 @@ from trajsim.jump_orbits import JumpOrbit, jump_orbits
 from trajsim.lowering import Lowered
 from trajsim.samplers.momentum import MomentumOperators
 from trajsim.samplers.momentum_entries import entries, moves_of, new_values
-from trajsim.samplers.momentum_jump import draws_of
+from trajsim.samplers.momentum_jump import Draws, draws_of
 from trajsim.samplers.orbits import Orbits, charge_of, orbits_of
 from trajsim.samplers.rows import MOST_CODES, Entries, pack, spread
 from trajsim.symmetries import translation_invariant
@@ -35,10 +35,13 @@ _MOST_SITES = 28  # all 2^N configurations are looked at once
 
 @dataclass(frozen=True, eq=False)
 class Momentum:
-    """The compiled engine. labels (channels,): the family a channel is counted in. bound: R >= ||H_eff||."""
+    """The compiled engine. draws: how its channels are chosen. labels (channels,): the family that each is counted in.
+    bound: R >= ||H_eff||.
+    """
 
     group: TranslationGroup
     operators: MomentumOperators
+    draws: Draws
     orbits: tuple[JumpOrbit, ...]
     labels: tuple[str, ...]
     bound: float
@@ -66,7 +69,7 @@ class Momentum:
     @property
     def memory_bytes(self) -> int:
         """Of the tables."""
-        arrays = (*self.operators, *self.operators.orbits, *self.operators.rows, *self.operators.draws)
+        arrays = (*self.operators, *self.operators.orbits, *self.operators.rows, *self.draws)
         return sum(a.nbytes for a in arrays if isinstance(a, np.ndarray))
 
 
@@ -91,7 +94,10 @@ def check(model: SpinModel) -> tuple[TranslationGroup, list[JumpOrbit]]:
 
 
 def _refusal(reason: str) -> UnsupportedError:
-    return UnsupportedError(f"`sampler.unravelling` must be 'local' for this model, but 'momentum' was given: {reason}")
+    return UnsupportedError(
+        "`model` must be spins 1/2 that translations leave as they are for sampler.unravelling = 'momentum', but "
+        + reason
+    )
 
 
 def _effective(lowered: Lowered) -> Parts:
@@ -175,10 +181,10 @@ def compile_operators(
         code_k=theirs % n,
         scratch=np.zeros(4 * len(theirs), dtype=dtype),
         short_at=np.searchsorted(orbits.short, orbits.first).astype(np.int64),
-        draws=draws_of(group, orbits, families),
     )
     labels = tuple(families[f].jump.label for f, _ in channels)
-    return Momentum(group, operators, tuple(families), labels, _bound(generator, value))
+    draws = draws_of(group, orbits, families if effective is not None else [])
+    return Momentum(group, operators, draws, tuple(families), labels, _bound(generator, value))
 
 
 def _nothing(rows: int) -> Entries:
@@ -264,7 +270,8 @@ def _factor(model: SpinModel, initial: InitialState) -> tuple[complex, complex]:
             factors = [Product(a).state(one, lambda _: 0.0) for a in (axis if each else [axis])]
             if all(np.array_equal(factor, factors[0]) for factor in factors):
                 return complex(factors[0][0]), complex(factors[0][1])
+    given = "each trajectory would have a state of its own" if initial.random else f"{initial.to_spec()} was given"
     raise UnsupportedError(
         "`initial` must be a product of equal spin states with sampler.unravelling = 'momentum' (it has momentum 0), "
-        f"but {initial.to_spec()} was given"
+        f"but {given}"
     )

@@ -7,7 +7,8 @@ S^a_{g(o)} \psi, which has momentum K + q,
     <S^a_{g(o)} S^b_{gh(o')}> = n^{-1} \sum_q chi_q(h) <v^a_{oq}|v^b_{o'q}>     for every g,
 
 a, b from S^- and S^+; for a = b in {x, y} the momenta q and -q contribute complex conjugates, and one of them will do.
-A pair of axes one of which is z vanishes in sectors of the parity. Every expectation value is exact; what is spread
+A pair of axes one of which is z vanishes in sectors of the parity. Other operators, averaged over translations, are
+applied to psi. Every expectation value is exact; what is spread
 more widely than with local jumps is how they differ between trajectories (`trajsim.samplers.momentum`).
 """
 
@@ -53,11 +54,12 @@ def _add(reads: Reads, values: Any, row: NDArray[np.float64]) -> None:
 
 
 @njit(cache=True)
-def _measure_z(program: Program, first: int, size: int, psi: Any, norm2: float, row: NDArray[np.float64]) -> None:
-    """Everything along z; psi lives on representatives first, first + 1, ..."""
-    ups, alike = program.ups, program.alike
-    sites = ups.shape[1] * program.found.shape[3]
-    n = program.found.shape[3]
+def _measure_z(
+    ups: NDArray[np.int8], alike: NDArray[np.int8], z: Reads, zz: Reads, distribution_at: int, moments_at: int, n: int,
+    first: int, size: int, psi: Any, norm2: float, row: NDArray[np.float64]
+) -> None:  # fmt: skip
+    """Everything along z, n translations; psi lives on representatives first, first + 1, ..."""
+    sites = ups.shape[1] * n
     spin = np.zeros(ups.shape[1])
     equal = np.zeros(alike.shape[1])
     histogram = np.zeros(sites + 1)
@@ -70,17 +72,17 @@ def _measure_z(program: Program, first: int, size: int, psi: Any, norm2: float, 
         histogram[total] += p
         for c in range(alike.shape[1]):
             equal[c] += p * alike[first + k, c]
-    _add(program.z, spin, row)
+    _add(z, spin, row)
     equal /= 4 * n
-    _add(program.zz, equal, row)
+    _add(zz, equal, row)
     for m in range(sites + 1):
-        if program.distribution_at >= 0:
-            row[program.distribution_at + m] = histogram[m]
-        if program.moments_at >= 0:
+        if distribution_at >= 0:
+            row[distribution_at + m] = histogram[m]
+        if moments_at >= 0:
             power = 1.0
             for order in range(4):
                 power *= m - 0.5 * sites
-                row[program.moments_at + order] += power * histogram[m]
+                row[moments_at + order] += power * histogram[m]
 
 
 @njit(cache=True)
@@ -130,10 +132,44 @@ def _measure_tilt(program: Program, sector: int, psi: Any, norm2: float, row: ND
     vector = program.vectors[0]
     spin = np.zeros(2 * orbits)
     for o in range(orbits):
-        momentum_apply(program.probes, 1 + o * n, sector, psi, vector, 1.0, 0.0, False)
+        momentum_apply(program.probes, 1 + o * n, sector, psi, vector, 1.0, 0.0, True)
         lowering = _overlap(psi, vector, momentum_size(program.probes, sector)) / (np.sqrt(n) * norm2)
         spin[o], spin[orbits + o] = lowering.real, -lowering.imag
     _add(program.tilt, spin, row)
+
+
+@njit(cache=True)
+def _apply_collective(program: Program, axis: int, sector: int, x: Any, y: Any, work: Any) -> int:
+    r"""y = \sum_i S^a_i x for a = x, y, of momentum 0; returns its sector, one for S^- and S^+ (`modulus_for`)."""
+    n, orbits = program.found.shape[3], program.found.shape[1]
+    y[:] = 0.0
+    to = sector
+    for kind in range(2):
+        factor = np.sqrt(n) * program.alpha[axis, kind]
+        for o in range(orbits):
+            probe = 1 + (kind * orbits + o) * n
+            momentum_apply(program.probes, probe, sector, x, work, 1.0, 0.0, True)
+            to = momentum_target(program.probes, probe, sector)
+            for k in range(0, 2 * momentum_size(program.probes, to), 2):
+                y[k] += factor.real * work[k] - factor.imag * work[k + 1]
+                y[k + 1] += factor.real * work[k + 1] + factor.imag * work[k]
+    return to
+
+
+@njit(cache=True)
+def _measure_moments(
+    program: Program, axis: int, sector: int, psi: Any, norm2: float, work: Any, row: NDArray[np.float64]
+) -> None:  # fmt: skip
+    """<J^k>, k = 1 .. 4, for J = sum S^x or S^y: the overlaps of psi, J psi and J J psi."""
+    one, two = program.vectors[0], program.vectors[1]
+    middle = _apply_collective(program, axis, sector, psi, one, work)
+    after = _apply_collective(program, axis, middle, one, two, work)
+    at = program.moments_at[axis]
+    if middle == sector:
+        row[at] = _overlap(psi, one, momentum_size(program.probes, sector)).real / norm2
+        row[at + 2] = _overlap(one, two, momentum_size(program.probes, sector)).real / norm2
+    row[at + 1] = _overlap(one, one, momentum_size(program.probes, middle)).real / norm2
+    row[at + 3] = _overlap(two, two, momentum_size(program.probes, after)).real / norm2
 
 
 @njit(cache=True)
@@ -145,14 +181,25 @@ def measure(
     row[:] = 0.0
     charge = sector // operators.exponents.shape[0]
     size = momentum_size(operators, sector)
-    _measure_z(program, operators.orbits.first[charge], size, psi, norm2, row)
+    _measure_z(
+        program.ups, program.alike, program.z, program.zz, program.distribution_at, program.moments_at[2],
+        program.found.shape[3], operators.orbits.first[charge], size, psi, norm2, row,
+    )  # fmt: skip
     if program.axes.shape[0] > 0:
         _measure_pairs(program, sector, psi, norm2, row)
     if program.tilt.to.shape[0] > 0:
         _measure_tilt(program, sector, psi, norm2, row)
+    for axis in range(2):
+        if program.moments_at[axis] >= 0:
+            _measure_moments(program, axis, sector, psi, norm2, work, row)
+    first = 1 + program.kinds * program.found.shape[1] * program.found.shape[3]
+    for k in range(program.operator_at.shape[0]):
+        momentum_apply(program.probes, first + k, sector, psi, work, 1.0, 0.0, True)
+        row[program.operator_at[k]] = program.operator_weight[k] * _overlap(psi, work, size).real / norm2
     if program.energy_at >= 0:
         # <L^+ L> is real, so that the real part of <H_eff> is <H>
-        momentum_apply(operators, 0, sector, psi, work, 1.0, 0.0, False)
+        effective: Any = np.int64(0)  # not a literal, for which numba would compile the product anew
+        momentum_apply(operators, effective, sector, psi, work, 1.0, 0.0, True)
         row[program.energy_at] = _overlap(psi, work, size).real / norm2
     if program.jumps_at >= 0:
         for f in range(jumps.shape[0]):

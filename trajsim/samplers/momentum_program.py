@@ -16,23 +16,14 @@ from trajsim.lowering import LocalOperator, LoweredJump
 from trajsim.operators import spin_matrices
 from trajsim.samplers.momentum import MomentumOperators
 from trajsim.samplers.momentum_lowering import Momentum, compile_operators
+from trajsim.samplers.momentum_operators import averaged
 
 if TYPE_CHECKING:
     from trajsim.layout import Layout
     from trajsim.model import SpinModel
 
-__all__ = ["Program", "Reads", "check_observable", "compile_program"]
+__all__ = ["Program", "Reads", "check_observable", "compile_program", "modulus_for"]
 
-_ALONG_Z = (obs.CollectiveMoments, obs.CollectiveDistribution)
-_KNOWN = (
-    obs.Magnetisation,
-    obs.SiteMagnetisation,
-    obs.Correlation,
-    obs.PairCorrelation,
-    *_ALONG_Z,
-    obs.Energy,
-    obs.JumpCounts,
-)
 _KINDS = ("S-", "S+", "Sz")
 # S^x, S^y, S^z of S^-, S^+, S^z
 _AXES = np.array([[0.5, 0.5, 0.0], [0.5j, -0.5j, 0.0], [0.0, 0.0, 1.0]])
@@ -51,8 +42,9 @@ class Program(NamedTuple):
 
     ups (orbits, o): up spins on site orbit o of each representative. alike (orbits, classes): of the n pairs of a
     class, those with equal minus those with different spins. z, zz: reads from <S^z> of a site orbit and from
-    <S^z S^z> of a class. distribution_at, moments_at, energy_at, jumps_at: where these begin in the row, or -1.
-    probes: channel (kind * orbits + o) * n + q is v of S^-, S^+, S^z. kinds: how many of them are needed.
+    <S^z S^z> of a class. distribution_at, moments_at (3,) by axis, energy_at, jumps_at: where these begin in the row,
+    or -1. probes: channel (kind * orbits + o) * n + q is v of S^-, S^+, S^z. kinds: how many of them are needed.
+    operator_at: where the values of operators go, which are the channels of probes behind those, operator_weight times.
     axes (pairs, 2), momenta (Q,), share (Q,): which correlations across z, from which q with which factor. characters
     (Q, n). ab: reads from correlation (pair, o, o', h). tilt: reads from <S^x>, <S^y> (axis, o). vectors (kinds,
     o, reals), gram (kinds o, kinds o), found (pairs, o, o, n): scratch.
@@ -63,11 +55,13 @@ class Program(NamedTuple):
     z: Reads
     zz: Reads
     distribution_at: int
-    moments_at: int
+    moments_at: NDArray[np.int64]
     energy_at: int
     jumps_at: int
     probes: MomentumOperators
     kinds: int
+    operator_at: NDArray[np.int64]
+    operator_weight: NDArray[np.float64]
     alpha: NDArray[np.complex128]
     axes: NDArray[np.int64]
     momenta: NDArray[np.int64]
@@ -114,7 +108,10 @@ class _Compiler:
         self.classes: dict[tuple[int, int, int], int] = {}
         self.pairs: list[str] = []
         self.z, self.zz, self.ab, self.tilt = _Weights(), _Weights(), _Weights(), _Weights()
-        self.distribution_at = self.moments_at = self.energy_at = self.jumps_at = -1
+        self.displaced = False  # whether single pairs of sites are asked for, not only the sum over all
+        self.distribution_at = self.energy_at = self.jumps_at = -1
+        self.moments_at = [-1, -1, -1]
+        self.operators: list[tuple[int, float, JumpOrbit]] = []
 
     def between(self, i: int, j: int) -> tuple[int, int, int]:
         """(o, o', h) of a pair of sites."""
@@ -158,22 +155,36 @@ class _Compiler:
                 for c, a in enumerate(axes):
                     for i in range(n):
                         self.add_site(a, i, start + c * n + i, 1.0)
+            case obs.CollectiveCovariance():
+                for c, moment in enumerate(obs.COVARIANCE_MOMENTS):
+                    if len(moment) == 1:
+                        for i in range(n):
+                            self.add_site(moment, i, start + c, 1.0)
+                    else:
+                        self.add_pair(moment, np.full((n, n), start + c), np.ones((n, n)))
             case obs.Correlation(components=pairs):
+                self.displaced = True
                 assert self.model.lattice is not None
                 index = np.asarray(self.model.lattice.displacement_index)
                 counts = np.asarray(self.model.lattice.displacement_counts, dtype=np.float64)
                 for c, pair in enumerate(pairs):
                     self.add_pair(pair, start + c * len(counts) + index, 1.0 / counts[index])
             case obs.PairCorrelation(components=pairs):
+                self.displaced = True
                 index = np.arange(n * n).reshape(n, n)
                 for c, pair in enumerate(pairs):
                     self.add_pair(pair, start + c * n * n + index, np.ones((n, n)))
-            case obs.CollectiveMoments(components=("z",)):
-                self.moments_at = start
+            case obs.CollectiveMoments(components=axes):
+                for c, a in enumerate(axes):
+                    self.moments_at["xyz".index(a)] = start + c * len(obs.ORDERS)
             case obs.CollectiveDistribution(components=("z",)):
                 self.distribution_at = start
             case obs.Energy():
                 self.energy_at = start
+            case obs.Operator(terms=terms):
+                found = averaged(self.model, self.engine, observable.name, self.model.operator(terms))
+                if found is not None:
+                    self.operators.append((start, *found))
             case obs.JumpCounts():
                 self.jumps_at = start
 
@@ -181,15 +192,17 @@ class _Compiler:
         operators = self.engine.operators
         configuration = operators.orbits.configuration
         n, orbits = self.n, self.orbits
-        across = bool(self.pairs) or bool(self.tilt.weights)
+        across = bool(self.pairs) or bool(self.tilt.weights) or max(self.moments_at[:2]) >= 0
         kinds = 0 if not across else 3 if any("z" in pair for pair in self.pairs) else 2
         half = all(pair in ("xx", "yy") for pair in self.pairs)
         opposite = self.group.opposite
         momenta = [q for q in range(n) if not half or q <= opposite[q]] if self.pairs else []
+        momenta = momenta if self.displaced else momenta[:1]  # sums over all pairs are those of q = 0
         share = [2.0 if half and q < opposite[q] else 1.0 for q in momenta]
         dtype = operators.scratch.dtype
         largest = int(np.diff(operators.orbits.first).max())
         probes = [self._probe(kind, orbit[0]) for kind in _KINDS[:kinds] for orbit in self.site_orbits]
+        probes += [orbit for _, _, orbit in self.operators]
         up = [configuration >> site & 1 for site in range(self.sites)]
         return Program(
             ups=np.array([sum(up[site] for site in orbit) for orbit in self.site_orbits], dtype=np.int8).T.copy(),
@@ -199,11 +212,13 @@ class _Compiler:
             z=self.z.reads(),
             zz=self.zz.reads(),
             distribution_at=self.distribution_at,
-            moments_at=self.moments_at,
+            moments_at=np.array(self.moments_at, dtype=np.int64),
             energy_at=self.energy_at,
             jumps_at=self.jumps_at,
             probes=compile_operators(self.group, operators.orbits, None, probes, dtype).operators,
             kinds=kinds,
+            operator_at=np.array([to for to, _, _ in self.operators], dtype=np.int64),
+            operator_weight=np.array([scale for _, scale, _ in self.operators], dtype=np.float64),
             alpha=_AXES,
             axes=np.array([["xyz".index(a) for a in pair] for pair in self.pairs], dtype=np.int64).reshape(-1, 2),
             momenta=np.array(momenta, dtype=np.int64),
@@ -227,14 +242,15 @@ class _Compiler:
         return np.asarray(self.n - 2 * different, dtype=np.int64)
 
 
+def modulus_for(modulus: int, observables: Sequence[obs.Observable]) -> int:
+    """The charge to live in (see `Orbits`): S^x takes a state to two values of Q, but to one parity."""
+    across = any(isinstance(o, obs.CollectiveMoments) and set(o.components) - {"z"} for o in observables)
+    return 2 if modulus == 0 and across else modulus
+
+
 def check_observable(observable: obs.Observable) -> None:
-    """Raises UnsupportedError, by name, for what is not read off representatives."""
-    if not isinstance(observable, _KNOWN):
-        raise UnsupportedError(
-            f"`record` must hold only {', '.join(kind.name for kind in _KNOWN)} with sampler.unravelling = 'momentum', "
-            f"but it has {observable.name}"
-        )
-    if isinstance(observable, _ALONG_Z) and observable.components != ("z",):
+    """Raises UnsupportedError for what is not read off representatives."""
+    if isinstance(observable, obs.CollectiveDistribution) and observable.components != ("z",):
         raise UnsupportedError(
             f"`record.{observable.name}` must be ['z'] with sampler.unravelling = 'momentum', but "
             f"{list(observable.components)} was given"
@@ -245,6 +261,8 @@ def compile_program(
     model: SpinModel, engine: Momentum, observables: Sequence[obs.Observable], layout: Layout
 ) -> Program:
     """Lower observables; `layout` tells where each lies in the row. Raises UnsupportedError naming what is missing."""
+    if modulus_for(engine.operators.orbits.modulus, observables) != engine.operators.orbits.modulus:
+        raise ValueError("the engine must be one of the parity, see `modulus_for`")
     compiler = _Compiler(model, engine)
     for observable in observables:
         compiler.add(observable, layout)

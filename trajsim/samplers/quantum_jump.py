@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -23,18 +23,19 @@ from trajsim import streams
 from trajsim.errors import InputError, UnsupportedError
 from trajsim.layout import BlockData, Layout
 from trajsim.local_operators import check_matrices
-from trajsim.samplers import sectors, simd
+from trajsim.samplers import simd
 from trajsim.samplers.block import BlockMoments
-from trajsim.samplers.flips import FlipOperators
 from trajsim.samplers.frugal import ROWS
-from trajsim.samplers.jump_kernel import Clock, Counters, Generator, Space
-from trajsim.samplers.lowering import effective_hamiltonian, lower_generator
-from trajsim.samplers.measurement import Program, compile_program
+from trajsim.samplers.jump_kernel import Clock, Counters, Space
+from trajsim.samplers.momentum import CAVEAT
+from trajsim.samplers.momentum_lowering import Start
+from trajsim.samplers.momentum_lowering import check as check_momentum
+from trajsim.samplers.momentum_representation import MomentumSectors
 from trajsim.samplers.recorder import RECORDS_OF_STATES, Recorder
 from trajsim.samplers.recording import Ensemble, begin, evolve, record
-from trajsim.samplers.spin_half import SpinHalfProgram, compile_spin_half
+from trajsim.samplers.representation import ChargeSectors, Representation
 from trajsim.samplers.status import OK, UNFINISHED, describe
-from trajsim.samplers.vectors import aligned, padded
+from trajsim.samplers.vectors import aligned
 
 if TYPE_CHECKING:
     from trajsim.grid import Grid
@@ -72,16 +73,25 @@ class QuantumJump:
     a tolerance far below them.
 
     precision: "double", or "single": vectors in single precision, all norms in double; half the time and memory.
-    Rounding then adds to the error of the state, the more the larger the norm of H: measured per unit time, 5e-7 on
-    rings of 10 to 14 spins and 2e-6 on a 4 x 4 lattice (at J = 2, gamma = 1), so that the tolerance must be at least
-    1e-6.
+    Rounding then adds to the error of the state, the more the larger the norm of H: measured per unit time, 4e-7 on
+    a ring of 16 spins and on a 4 x 4 lattice (at J = 2, gamma = 1), so that the tolerance must be at least 1e-6.
     memory: "fast" keeps the Taylor vectors of a step, 11 to 18 beside the state; "low" makes do with four vectors in
     all, for about 1.5 times the products.
+
+    unravelling: "local", the jumps as the model has them, or "momentum", their superpositions of definite momentum: the
+    same master equation in vectors shorter by the number of translations, for models of spins-1/2 that translations
+    leave as they are, started from a product of equal spin states. A trajectory of the XYZ ring of 12, 16, 20 sites at
+    (2, 0, 1) costs 2, 6, 15 times less, but the variance of its samples is larger: at 16 sites 2 times for the
+    magnetisation, 5 for the xx correlation of neighbours, 16 for that of opposite sites, and as many times the
+    trajectories are needed for the same standard error (table in `trajsim.samplers.momentum`). So it is for models that
+    are too large otherwise, and for collective quantities. Entanglement entropies are those of another ensemble of
+    states. Jumps are recorded by family and momentum; jump counts by family mean the same in both.
     """
 
     tolerance: float = 1e-6
     precision: str = "double"
     memory: str = "fast"
+    unravelling: str = "local"
     method: ClassVar[str] = "quantum_jump"
     records: ClassVar[frozenset[str]] = RECORDS_OF_STATES | {"collective_covariance", "sublattice_moment"}
 
@@ -99,6 +109,8 @@ class QuantumJump:
             )
         if self.memory not in ("fast", "low"):
             raise InputError(f"`sampler.memory` must be 'fast' or 'low', but {self.memory!r} was given")
+        if self.unravelling not in ("local", "momentum"):
+            raise InputError(f"`sampler.unravelling` must be 'local' or 'momentum', but {self.unravelling!r} was given")
 
     def to_spec(self) -> dict[str, Any]:
         """As plain data (part of the identity of an ensemble)."""
@@ -107,7 +119,12 @@ class QuantumJump:
             "tolerance": float(self.tolerance),
             "precision": self.precision,
             "memory": self.memory,
+            "unravelling": self.unravelling,
         }
+
+    def notes(self, model: SpinModel) -> tuple[str, ...]:  # noqa: ARG002 - whatever the model
+        """The price of momentum unravelling."""
+        return (CAVEAT,) if self.unravelling == "momentum" else ()
 
     def check(self, model: SpinModel, initial: InitialState | None = None) -> None:
         """See `Sampler.check`. Raises: InputError, UnsupportedError."""
@@ -121,6 +138,10 @@ class QuantumJump:
         check_matrices(model.lowered)
         if initial is not None:
             initial.check(model)
+        if self.unravelling == "momentum":
+            check_momentum(model)
+            if initial is not None:
+                Start.of(model, initial)
 
     def compile(
         self,
@@ -133,33 +154,6 @@ class QuantumJump:
         """See `Sampler.compile`. Raises: InputError, UnsupportedError."""
         self.check(model, initial)
         return CompiledQuantumJump(self, model, initial, grid, observables, stream or model.hash)
-
-
-def _charge(model: SpinModel, initial: InitialState) -> tuple[int, int, NDArray[np.float64] | None]:
-    """Modulus of the charge whose sectors trajectories live in; the sector they start from, and the state in it.
-
-    No state if it is random, and then no sectors.
-    """
-    if initial.random:
-        return 1, 0, None
-    state = initial.state(model, lambda _: math.nan)
-    operators = [effective_hamiltonian(model), *(jump.terms for jump in model.lowered.jumps)]
-    modulus = sectors.best_modulus(model.dimensions, operators)
-    if modulus == 0 and set(model.dimensions) == {2}:
-        modulus = 2  # bit flips in vector registers outrun the shorter vectors of a U(1) sector
-    sector = sectors.sector_of(model.dimensions, modulus, state)
-    while sector is None:
-        modulus = 2 if modulus == 0 else 1
-        sector = sectors.sector_of(model.dimensions, modulus, state)
-    inside = state[sectors.basis(model.dimensions, modulus, sector)]
-    return modulus, sector, np.ascontiguousarray(inside, dtype=np.complex128).view(np.float64)
-
-
-def _bytes(tables: Any) -> int:
-    """Of all arrays of a tuple of tuples."""
-    if isinstance(tables, np.ndarray):
-        return tables.nbytes
-    return sum(_bytes(part) for part in tables) if isinstance(tables, tuple) else 0
 
 
 def _orders(vector_bytes: int) -> int:
@@ -187,31 +181,31 @@ class CompiledQuantumJump:
         self.layout: Layout = obs.layout(model, observables, grid)
         self._times = np.asarray(grid.sample_times, dtype=np.float64)
         self._dtype = np.dtype(np.float64 if settings.precision == "double" else np.float32)
-        self._modulus, self._sector, self._fixed = _charge(model, initial)
-        self._length = padded(sectors.largest(model.dimensions, self._modulus), self._dtype)
-        self._orders = ROWS - 1 if settings.memory == "low" else _orders(self._length * self._dtype.itemsize)
-        self._generator: Generator = lower_generator(model, self.layout.channels, self._modulus, self._dtype)
-        self._program: Program | SpinHalfProgram
-        if isinstance(self._generator.operators, FlipOperators):
-            self._program = compile_spin_half(model, observables, self.layout, self._modulus, self._dtype)
-            self._scratch_size = self._length
-        else:
-            self._program = compile_program(model, observables, self.layout)
-            self._scratch_size = 6 * model.hilbert_dimension
+        kept = MomentumSectors if settings.unravelling == "momentum" else ChargeSectors
+        self._kept: Representation = kept.of(model, initial, observables, self.layout, self._dtype)
+        self._generator, self._program = self._kept.generator, self._kept.program
+        if self.layout.jump_channels is not None:
+            self.layout = replace(self.layout, jump_channels=self._kept.channels)
+        self._orders = ROWS - 1 if settings.memory == "low" else _orders(self._kept.length * self._dtype.itemsize)
         self._space: Space | None = None
         self._observables = tuple(observables)
-        self._bases: dict[int, NDArray[np.int64]] = {}  # made for records of states only
         self._counters = np.zeros(len(Counters()), dtype=np.int64)  # of the last trajectory, for benchmarks
 
     @property
     def vector_bytes(self) -> int:
         """Memory of a trajectory: its state, the vectors of a step, and room to measure it."""
-        return self._length * self._dtype.itemsize * (self._orders + 2) + 8 * self._scratch_size
+        reals = self._stride * (self._orders + 1) + self._kept.length
+        return reals * self._dtype.itemsize + 8 * self._kept.scratch
+
+    @property
+    def _stride(self) -> int:
+        """Reals of a row of vectors: at a power of two, rows would compete for the same lines of the cache."""
+        return self._kept.length + 3 * simd.block_size(self._dtype)
 
     @property
     def table_bytes(self) -> int:
         """Memory of the lowered model and observables, once for a rank."""
-        return _bytes(self._generator) + _bytes(self._program)
+        return self._kept.table_bytes
 
     @property
     def memory_bytes(self) -> int:
@@ -237,7 +231,7 @@ class CompiledQuantumJump:
         recorder = Recorder(self.model, self._observables, self.layout, len(self._times), count)
         row_bytes = 8 * self.layout.width * len(self._times)
         # several at once: entering the kernel takes as long as a unit of time of ten spins
-        alone = self._fixed is None or recorder.jumps is not None or recorder.wants(len(self._times) - 1)
+        alone = self._kept.start is None or recorder.jumps is not None or recorder.wants(len(self._times) - 1)
         together = 1 if alone else max(1, _ROWS_BYTES // max(row_bytes, 1))
         for index in range(first, first + count, together):
             number = min(together, first + count - index)
@@ -252,7 +246,7 @@ class CompiledQuantumJump:
 
     def _ensemble(self, key: np.uint64, index: int, times: NDArray[np.float64]) -> Ensemble:
         """What the trajectories have in common; the initial state of trajectory `index` if they have not."""
-        start = self._fixed
+        start = self._kept.start
         if start is None:
             purpose, trajectory = np.uint64(streams.INITIAL_STATE), np.uint64(index)
             state = self.initial.state(
@@ -264,7 +258,7 @@ class CompiledQuantumJump:
     def _from(self, start: NDArray[np.float64], times: NDArray[np.float64], count_from: float) -> Ensemble:
         # the kernel of low memory takes its own steps
         step = 0.5 * (self._orders + 1) / max(self._generator.bound, 1e-300)
-        return Ensemble(start, self._sector, step, self.settings.tolerance, times, count_from)
+        return Ensemble(start, self._kept.sector, step, self.settings.tolerance, times, count_from)
 
     def _sample(
         self,
@@ -288,7 +282,7 @@ class CompiledQuantumJump:
         statuses = np.full(count, UNFINISHED)
         jumps = np.zeros((count, len(self.layout.channels)), dtype=np.int64)
         rows = np.full((count, len(ensemble.times), self.layout.width), np.nan)
-        products = max(1, 2 * _WORK_PER_CALL // self._length)
+        products = max(1, 2 * _WORK_PER_CALL // self._kept.length)
         status, recorded = UNFINISHED, -1
         while status == UNFINISHED:
             if interrupted():
@@ -320,18 +314,16 @@ class CompiledQuantumJump:
                     f"the model must fit into memory, but a trajectory of {self.model.hilbert_dimension} basis states "
                     f"needs {self.memory_bytes / 2**30:.3g} GiB and this machine has {there / 2**30:.3g} GiB"
                 )
-            block = simd.block_size(self._dtype)
             self._space = Space(
-                # blocks more in a row: at a power of two, rows would compete for the same lines of the cache
-                vectors=aligned((self._orders + 1, self._length + 3 * block), self._dtype),
-                work=aligned((self._length,), self._dtype),
+                vectors=aligned((self._orders + 1, self._stride), self._dtype),
+                work=aligned((self._kept.length,), self._dtype),
                 rates=np.zeros(self._generator.channels.family.size),
                 turns=aligned(((self._orders + 1) * simd.lane_count(self._dtype),), self._dtype),
-                block=block,
+                block=simd.block_size(self._dtype),
                 logged_time=np.empty(_LOGGED_JUMPS),
                 logged_channel=np.empty(_LOGGED_JUMPS, dtype=np.int32),
             )
-            self._scratch = aligned((self._scratch_size,), np.float64)
+            self._scratch = aligned((self._kept.scratch,), np.float64)
         return self._space
 
     def no_jump(self, state: NDArray[np.complex128], time: float) -> NDArray[np.complex128]:
@@ -340,8 +332,7 @@ class CompiledQuantumJump:
         state (D,): on the full space, normalised, in the sector of the initial state.
         Raises: InputError if it is not; UnsupportedError if the kernel reports a failure.
         """
-        space, basis = self._memory(), sectors.basis(self.model.dimensions, self._modulus, self._sector)
-        inside = np.ascontiguousarray(state[basis], dtype=np.complex128)
+        space, inside = self._memory(), self._kept.compressed(self._kept.sector, state)
         if not abs(np.vdot(inside, inside).real - 1.0) < 1e-6:
             raise InputError("`state` must be normalised and lie in the sector of the initial state, but it does not")
         clock, counters = np.zeros(len(Clock())), np.zeros(len(Counters()), dtype=np.int64)
@@ -355,17 +346,14 @@ class CompiledQuantumJump:
         if status != OK:
             raise UnsupportedError(f"`state` must evolve to {time:g}, but it does not: {describe(status)}")
         self._counters = counters
-        result = self._state(self._sector, clock)
+        result = self._state(self._kept.sector, clock)
         result *= np.sqrt(clock[Clock().norm])
         return result
 
     def _state(self, sector: int, clock: NDArray[np.float64]) -> NDArray[np.complex128]:
         """The state of the kernel on the full space, normalised."""
         assert self._space is not None
-        if sector not in self._bases:
-            self._bases[sector] = sectors.basis(self.model.dimensions, self._modulus, sector)
-        basis = self._bases[sector]
-        result = np.zeros(self.model.hilbert_dimension, dtype=np.complex128)
-        result[basis] = self._space.vectors[0, : 2 * len(basis)].astype(np.float64).view(np.complex128)
+        amplitudes = self._space.vectors[0, : self._kept.length].astype(np.float64).view(np.complex128)
+        result = self._kept.expanded(sector, amplitudes)
         result *= np.exp(-1j * clock[Clock().phase]) / np.sqrt(clock[Clock().norm])
         return result

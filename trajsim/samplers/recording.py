@@ -15,6 +15,8 @@ from trajsim.samplers.borrowed import borrowed
 from trajsim.samplers.frugal import ROWS, advance_frugally
 from trajsim.samplers.jump_kernel import Clock, Counters, Generator, Space, advance
 from trajsim.samplers.measurement import Program, measure
+from trajsim.samplers.momentum_measurement import measure as measure_momentum
+from trajsim.samplers.momentum_program import Program as MomentumProgram
 from trajsim.samplers.spin_half import SpinHalfProgram, measure_spin_half
 from trajsim.samplers.status import OK, UNFINISHED
 from trajsim.samplers.tiled import tiled_expand
@@ -66,6 +68,7 @@ def evolve(
     count_from: float, budget: int
 ) -> int:  # fmt: skip
     """As `trajsim.samplers.jump_kernel.advance`, by the kernel that the memory in `space` is for."""
+    generator, space = borrowed(generator), borrowed(space)
     if space.vectors.shape[0] == ROWS:
         return advance_frugally(
             generator, space, clock, counters, jumps, key, trajectory, tolerance, until, count_from, budget
@@ -99,6 +102,10 @@ def _write_row(*arguments: Any) -> None:
 
 @overload(_write_row)
 def _(generator, program, space, scratch, sector, norm2, jumps, row):  # type: ignore[no-untyped-def]
+    if program.instance_class is MomentumProgram:
+        return lambda generator, program, space, scratch, sector, norm2, jumps, row: measure_momentum(
+            program, generator.operators, sector, space.vectors[0], norm2, jumps, space.work, row
+        )
     kernel = _measure_sector if program.instance_class is SpinHalfProgram else _measure_expanded
     return lambda generator, program, space, scratch, sector, norm2, jumps, row: kernel(
         generator, program, space, scratch, sector, norm2, jumps, row

@@ -1,0 +1,170 @@
+"""Studies of small systems: sound samplers pass, wrong ones and wrong answers do not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from trajsim import DickeJump, Lattice, Lindblad, QuantumJump, TruncatedWigner, catalog, grid, initial
+from trajsim import observables as record
+from trajsim import records as kept
+from trajsim.convergence import Report, Study, study
+from trajsim.convergence.figure import draw_report
+from trajsim.convergence.truth import best_reference, solve_on_grid
+from trajsim.errors import UnsupportedError
+from trajsim.references.permutation import Permutation
+
+DOWN, WINDOW = initial.Product("-z"), grid.SteadyState(1.0, 2.0, 0.5)
+RING = catalog.dissipative_xyz(Lattice.chain(4), 0.9, 1.8, 1.0)
+SMALL = Study(trajectories=1024, paths=32, until=1.0)
+SEEN = [record.Magnetisation(), record.Correlation(("xx", "zz")), record.JumpCounts()]
+
+
+def failed(report: Report) -> set[str]:
+    return {check.name for check in report.checks if not check.passed}
+
+
+def dimer(S: float) -> Any:
+    return catalog.gain_loss_chain(1, S, 1.0, 0.0, 0.8, 1.2, periodic=False)
+
+
+@pytest.fixture(scope="module")
+def sound() -> Report:
+    return study(RING, QuantumJump(), DOWN, WINDOW, SEEN, SMALL, seed=1)
+
+
+def test_quantum_jump_passes(sound: Report) -> None:
+    assert failed(sound) == set()
+    assert [c.name for c in sound.checks] == [
+        "largest |z|", "slope", "coverage", "error / tolerance", "order, trajectory"
+    ]  # fmt: skip
+    assert (sound.method, sound.truth.reference, sound.trajectories) == ("quantum_jump", "lindblad", 1024)
+    assert len(sound.labels) == len(sound.exact) == len(sound.scores.z) == 3 + 2 * 4 + 1
+    assert sound.labels[0] == "magnetisation x"
+    assert {cost.method for cost in sound.costs} >= {"quantum_jump", "lindblad", "truncated_wigner"}
+    biased = next(cost for cost in sound.costs if cost.method == "truncated_wigner")
+    assert biased.bias > 0.05  # of spins 1/2
+    assert biased.seconds == np.inf
+
+
+def test_a_study_is_a_function_of_its_seed(sound: Report) -> None:
+    again = study(RING, QuantumJump(), DOWN, WINDOW, SEEN, SMALL, seed=1)
+    assert [c.value for c in again.checks] == [c.value for c in sound.checks]
+    assert sound.decay is not None
+    other = study(RING, QuantumJump(), DOWN, WINDOW, SEEN, SMALL, seed=2)
+    assert other.decay is not None
+    assert other.decay.slope != sound.decay.slope
+
+
+@dataclass(frozen=True)
+class Wrong(Lindblad):
+    """The exact answer of a model whose decay is 20 % too fast."""
+
+    def evolve(self, model: Any, start: Any, times: Sequence[float], observables: Any) -> xr.Dataset:
+        faster = catalog.dissipative_xyz(Lattice.chain(4), 0.9, 1.8, 1.0, gamma=1.2)
+        return super().evolve(faster, start, times, observables)
+
+
+def test_a_wrong_reference_fails() -> None:
+    report = study(RING, QuantumJump(), DOWN, WINDOW, SEEN, SMALL, seed=1, reference=Wrong())
+    assert failed(report) == {"largest |z|", "slope", "coverage"}
+    assert not report.passed
+
+
+@dataclass(frozen=True)
+class Careless(QuantumJump):
+    """Takes the root of the tolerance that it was given."""
+
+    def compile(self, *arguments: Any, **more: Any) -> Any:
+        return replace(QuantumJump(), tolerance=0.3 * self.tolerance**0.5).compile(*arguments, **more)
+
+
+def test_a_sampler_of_half_the_order_fails() -> None:
+    settings = SMALL.model_copy(update={"steps": [1e-4, 1e-5, 1e-6, 1e-7, 1e-8]})
+    report = study(RING, Careless(1e-8), DOWN, WINDOW, SEEN, settings, seed=1)
+    assert "order, trajectory" in failed(report)
+
+
+@dataclass(frozen=True)
+class Sluggish(TruncatedWigner):
+    """Takes no shorter step than 0.1, whatever it was given: the order is zero."""
+
+    def compile(self, *arguments: Any, **more: Any) -> Any:
+        return replace(TruncatedWigner(), time_step=0.05).compile(*arguments, **more)
+
+
+def test_truncated_wigner_is_not_punished_for_its_bias_but_for_its_order() -> None:
+    model, start, seen = dimer(1), initial.Product("+x"), [record.SiteMagnetisation(("z",)), record.Energy()]
+    settings = Study(trajectories=1024, paths=4096, until=1.0)
+    report = study(model, TruncatedWigner(), start, grid.TimeGrid((2.0, 6.0)), seen, settings, seed=3)
+    assert failed(report) == set()
+    assert "largest |z|" not in {check.name for check in report.checks}
+    assert report.bias > 0.05
+    assert any("bias of the method" in note for note in report.notes)
+    held = settings.model_copy(update={"model_error": 0.02})
+    report = study(model, TruncatedWigner(), start, grid.TimeGrid((2.0, 6.0)), seen, held, seed=3)
+    assert failed(report) == {"largest |z|"}
+    held = settings.model_copy(update={"model_error": 0.3})
+    report = study(model, Sluggish(), start, grid.TimeGrid((2.0, 6.0)), seen, held, seed=3)
+    assert "order, strong" in failed(report)
+    assert "largest |z|" not in failed(report)
+
+
+def test_dicke_jump_against_permutation_with_every_observable() -> None:
+    model = catalog.dissipative_xyz(Lattice.complete(8), 0.6, 1.7, 1.0, collective_decay=0.3)
+    seen = [*SEEN, record.CollectiveMoments(), record.CollectiveDistribution(("x", "z")), record.Energy()]
+    report = study(model, DickeJump(), DOWN, grid.TimeGrid((0.0, 0.5, 2.0)), seen, SMALL, seed=4)
+    assert report.truth.reference == "permutation"
+    assert failed(report) == set()
+    assert report.scores.constant[: len(report.labels) // 3].all()  # all that is known at t = 0
+    assert {cost.method for cost in report.costs} >= {"dicke_jump", "quantum_jump", "permutation"}
+
+
+def test_window_of_the_exact_answer_is_that_of_the_sampler() -> None:
+    """Time average over (1, 3] of an undriven spin that decays from up: <Sz> = e^-t - 1/2, jumps e^-1 - e^-3."""
+    model = catalog.dissipative_xyz(Lattice.chain(1, periodic=False), 0.0, 0.0, 0.0)
+    seen = [record.Magnetisation(("z",)), record.JumpCounts()]
+    truth = solve_on_grid(Lindblad(), model, initial.Product("+z"), WINDOW, seen)
+    mean = np.exp(-np.array([1.5, 2.0, 2.5, 3.0])).mean() - 0.5
+    assert truth.values["magnetisation"].item() == pytest.approx(mean, abs=1e-12)
+    assert truth.values["jump_counts"].item() == pytest.approx(np.exp(-1) - np.exp(-3), abs=1e-12)
+
+
+def test_best_reference() -> None:
+    complete = catalog.dissipative_xyz(Lattice.complete(5), 0.6, 1.7, 1.0)
+    assert isinstance(best_reference(complete, DOWN), Permutation)
+    uneven = initial.Configuration((0.5, -0.5, 0.5, 0.5, 0.5))
+    assert isinstance(best_reference(complete, uneven), Lindblad)
+    assert isinstance(best_reference(RING, DOWN), Lindblad)
+    large = catalog.dissipative_xyz(Lattice.chain(24), 0.6, 1.7, 1.0)
+    with pytest.raises(UnsupportedError, match=r"(?s)needs .* GiB and this machine has .*\[convergence\]"):
+        best_reference(large, DOWN)
+
+
+def test_what_has_no_exact_answer_is_said() -> None:
+    seen = [record.Magnetisation(("z",)), kept.EntanglementEntropy(), kept.JumpRecords()]
+    truth = solve_on_grid(Lindblad(), RING, DOWN, WINDOW, seen)
+    assert truth.left_out == ("entanglement_entropy", "jump_records")
+    with pytest.raises(UnsupportedError, match="`record` must ask for an observable that lindblad has"):
+        solve_on_grid(Lindblad(), RING, DOWN, WINDOW, seen[1:])
+
+
+def test_an_exact_method_takes_no_model_error() -> None:
+    settings = SMALL.model_copy(update={"model_error": 0.1})
+    with pytest.raises(UnsupportedError, match=r"`convergence.model_error` must be left out for quantum_jump"):
+        study(RING, QuantumJump(), DOWN, WINDOW, SEEN, settings, seed=1)
+
+
+def test_figure_has_the_numbers(sound: Report) -> None:
+    figure = draw_report(sound)
+    titles = [axes.get_title() for axes in figure.axes]
+    assert titles[:2] == ["error against trajectories", "error against step"]
+    lines = figure.axes[0].get_lines()
+    assert sound.decay is not None
+    drawn = np.concatenate([line.get_ydata() for line in lines[:2]])
+    assert drawn.tolist() == sound.decay.error.tolist()

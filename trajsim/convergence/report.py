@@ -1,0 +1,179 @@
+"""One convergence study from end to end: what was found, what was checked, and what is only told."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trajsim import streams
+from trajsim.campaign.study import Study, small_version
+from trajsim.convergence.checks import Check
+from trajsim.convergence.cost import Cost, costs, exact_method, sampling_cost
+from trajsim.convergence.draws import Draws, draw
+from trajsim.convergence.ensembles import Coverage, Decay, coverage, decay
+from trajsim.convergence.scores import Scores, scores
+from trajsim.convergence.steps import Order, step_study
+from trajsim.convergence.truth import Truth, best_reference, solve_on_grid
+from trajsim.errors import UnsupportedError
+from trajsim.samplers.protocol import notes_of
+
+if TYPE_CHECKING:
+    from trajsim.campaign.spec import Campaign
+    from trajsim.grid import Grid
+    from trajsim.initial import InitialState
+    from trajsim.model import SpinModel
+    from trajsim.observables import Observable
+    from trajsim.references.protocol import DynamicalReference
+    from trajsim.samplers.protocol import Sampler
+
+__all__ = ["Report", "study", "study_campaign"]
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a study found. checks: with bounds, `passed` if all hold. notes: what is told and not judged.
+
+    labels, exact, scales: of every component, in the order of `scores`. bias: largest relative deviation, at
+    `worst`, a label. decay, coverage: None where every component is constant.
+    """
+
+    method: str
+    model: str
+    truth: Truth
+    trajectories: int
+    seed: int
+    labels: tuple[str, ...]
+    exact: NDArray[np.float64]
+    scales: NDArray[np.float64]
+    scores: Scores
+    decay: Decay | None
+    coverage: Coverage | None
+    orders: tuple[Order, ...]
+    costs: tuple[Cost, ...]
+    target_error: float
+    bias: float
+    worst: str
+    checks: tuple[Check, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Whether every check holds."""
+        return all(check.passed for check in self.checks)
+
+
+def study_campaign(campaign: Campaign, seed: int | None = None) -> Report:
+    """The study of a campaign's first point, in the small version that [convergence] describes.
+
+    seed: None takes the campaign's, or draws one. Raises: as `study`, CampaignError for a bad small version.
+    """
+    small = small_version(campaign)
+    point = small.points()[0]
+    root = seed if seed is not None else small.seed
+    return study(point.model, point.sampler, point.initial, point.grid, point.observables, campaign.study, seed=root)
+
+
+def study(
+    model: SpinModel,
+    sampler: Sampler,
+    initial: InitialState,
+    grid: Grid,
+    observables: Sequence[Observable],
+    settings: Study | None = None,
+    *,
+    seed: int | None = None,
+    reference: DynamicalReference | None = None,
+) -> Report:
+    """Lay an ensemble of a sampler beside the exact answer, component by component.
+
+    reference: None takes `best_reference`. seed: None draws one.
+    A method that is not exact (truncated Wigner) is judged by its z-scores only beyond `settings.model_error`, and not
+    at all without; its slope and coverage are those about its own mean, its orders are judged like any other's.
+    Raises: UnsupportedError where no exact answer fits, TrajectoryError if a trajectory failed, InputError.
+    """
+    options = settings or Study()
+    root = streams.draw_seed() if seed is None else streams.check_seed(seed)
+    sampler.check(model, initial)
+    truth = solve_on_grid(reference or best_reference(model, initial), model, initial, grid, observables)
+    found = draw(sampler, model, initial, grid, truth.observables, options.size * options.groups, root)
+    exact = found.flat(truth.values)
+    scales = found.scales(exact)
+    sound, alarm = exact_method(sampler), options.false_alarm
+    if sound and options.model_error is not None:
+        raise UnsupportedError(
+            f"`convergence.model_error` must be left out for {sampler.method}, but it was given: its mean is exact"
+        )
+    resolution = getattr(sampler, "tolerance", 0.0) * float(grid.sample_times[-1]) if sound else 0.0
+    z = scores(found.samples, exact, scales, resolution, options.model_error or 0.0, alarm)
+    checks = [z.check()] if sound or options.model_error is not None else []
+    notes = [f"no exact answer for {', '.join(truth.left_out)}"] if truth.left_out else []
+    notes += notes_of(sampler, model)
+    labels = found.labels()
+    if not sound:
+        bare = scores(found.samples, exact, scales, 0.0, 0.0, alarm)
+        first = int(np.abs(np.where(bare.judged, bare.z, 0.0)).argmax())
+        about = "judged beyond the model error" if options.model_error is not None else "not judged"
+        notes.append(f"bias of the method: z = {bare.z[first]:+.1f} at {labels[first]} where the largest expected of an "
+                     f"unbiased one is {bare.threshold:.1f}; {about}")  # fmt: skip
+
+    moving = ~z.constant & z.judged
+    curve, intervals = None, None
+    if moving.any():
+        curve, intervals = _ensembles(found, exact if sound else None, z, moving, options)
+        checks.append(curve.check())
+        if intervals.judged.any():
+            checks.append(intervals.check())
+    else:
+        notes.append("slope and coverage are not known: no component varies between trajectories")
+
+    orders, more = step_study(
+        sampler, model, initial, truth.observables, options.steps, options.until, options.paths, root, alarm
+    )
+    known = [order for order in orders if np.isfinite(order.order)]
+    notes += [f"the order of the {o.kind} error is not resolved by {options.paths} paths, see `convergence.paths`"
+              for o in orders if o not in known]  # fmt: skip
+    checks += [*more, *(order.check() for order in known)]
+
+    relative = np.divide(np.abs(z.deviation), scales, out=np.zeros_like(scales), where=scales > 0)
+    return Report(
+        method=sampler.method,
+        model=str(model),
+        truth=truth,
+        trajectories=len(found.samples),
+        seed=root,
+        labels=tuple(labels),
+        exact=exact,
+        scales=scales,
+        scores=z,
+        decay=curve,
+        coverage=intervals,
+        orders=orders,
+        costs=(
+            sampling_cost(sampler, found, exact, options.target_error),
+            *costs(sampler, model, initial, grid, truth.observables, exact, options.target_error, root),
+            Cost(truth.reference, 0, truth.seconds, 0.0),
+        ),
+        target_error=options.target_error,
+        bias=float(relative.max()),
+        worst=labels[int(relative.argmax())],
+        checks=tuple(checks),
+        notes=tuple(notes),
+    )
+
+
+def _ensembles(
+    found: Draws, exact: NDArray[np.float64] | None, z: Scores, moving: NDArray[np.bool_], options: Study
+) -> tuple[Decay, Coverage]:
+    """The studies of smaller ensembles, over the components that vary."""
+    samples = np.ascontiguousarray(found.samples[:, moving])
+    centre = None if exact is None else exact[moving]
+    spread = samples.std(axis=0)
+    curve = decay(samples, centre, spread, options.size, options.false_alarm)
+    intervals = coverage(
+        samples, centre, z.skewness[moving], z.kurtosis[moving], options.small, options.level, options.false_alarm
+    )
+    return curve, intervals
