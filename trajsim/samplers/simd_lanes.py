@@ -5,6 +5,7 @@ number of Python, and for integers ^ | & << >>, act lane by lane. Every lane doe
 are written down, fused only where `fma` says so: the bits depend neither on the lane nor on how a kernel was compiled.
 On machines with shorter vectors LLVM splits the operations.
 
+    align_stack()           what does not fit into the registers is kept in whole lines of the cache
     pointer(x)              address of the numbers of an array; for loops, where arrays would count references
     item(p, i)              p[i], one number
     load(p, i), store(a, p, i)   p[i : i + LANES]
@@ -35,6 +36,7 @@ from numba.extending import lower_builtin, models, register_model
 
 __all__ = [
     "LANES",
+    "align_stack",
     "bits_of",
     "float_of",
     "fma",
@@ -164,6 +166,24 @@ def negative(typingctx: Any, a: Any) -> Any:
 def root(typingctx: Any, a: Any) -> Any:
     r"""\sqrt{a}, correctly rounded."""
     return a(a), lambda context, builder, sig, args: _call(builder, "sqrt", a, args[0])
+
+
+@intrinsic
+def align_stack(typingctx: Any) -> Any:
+    """Called once in a function with loops over lanes: what does not fit into the registers is kept in whole cache lines.
+
+    LLVM aligns the stack only where something that it knows of before it allocates registers asks for it.
+    """
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        with builder.goto_entry_block():
+            place = builder.alloca(ir.ArrayType(ir.IntType(8), 64))
+            place.align = 64
+        kind = ir.FunctionType(ir.VoidType(), [place.type])
+        builder.call(ir.InlineAsm(kind, "", "r", side_effect=True), [place])
+        return context.get_dummy_value()
+
+    return types.none(), codegen
 
 
 @intrinsic

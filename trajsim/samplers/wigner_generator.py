@@ -26,14 +26,12 @@ from trajsim.samplers.simd_lanes import LANES
 if TYPE_CHECKING:
     from trajsim.spin_polynomials import SpinForm
 
-__all__ = ["FIELD", "OUT_OF_PLANE", "PAIR", "SKEW", "THIRD", "WignerGenerator", "lower_wigner", "rotation_rate"]
+__all__ = ["GENERAL", "PAIR", "THIRD", "WignerGenerator", "lower_wigner", "rotation_rate"]
 
 # bits of the kind of a site
 PAIR: Final = 1  # two normal numbers a step turn it
 THIRD: Final = 2  # a third one
-OUT_OF_PLANE: Final = 4  # its rotation vector may have a z component
-FIELD: Final = 8  # it is in a field
-SKEW: Final = 16  # R_yx is not zero
+GENERAL: Final = 4  # its rotation vector has a z component, a field, or noise along x and y that is correlated
 
 
 class WignerGenerator(NamedTuple):
@@ -84,9 +82,9 @@ def lower_wigner(form: SpinForm) -> WignerGenerator:
     members = np.searchsorted(owner[by_site], np.arange(n + 1))
     noise = np.array([_triangular(d) for d in diffusion]).reshape(n, 6)
     rows = np.searchsorted(row, np.arange(3 * n + 1))
-    out = (np.diff(rows)[2::3] > 0) | (field[:, 2] != 0) | noise[:, 3:].any(axis=1) | (np.diff(members) > 0)
-    kind = PAIR * noise[:, :5].any(axis=1) + THIRD * (noise[:, 5] != 0) + OUT_OF_PLANE * out
-    kind += FIELD * field.any(axis=1) + SKEW * (noise[:, 1] != 0)
+    out = (np.diff(rows)[2::3] > 0) | noise[:, 3:].any(axis=1) | (np.diff(members) > 0)
+    general = out | field.any(axis=1) | (noise[:, 1] != 0)
+    kind = PAIR * noise[:, :5].any(axis=1) + THIRD * (noise[:, 5] != 0) + GENERAL * general
     drawn = noise[:, :5].any(axis=1) + (noise[:, 5] != 0).astype(np.int64)
     first = np.cumsum(drawn) - drawn
     order, slot = _schedule(n, row // 3, column // 3) if not collective else _all_at_once(n)

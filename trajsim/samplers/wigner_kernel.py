@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from trajsim.kernel_cache import renew
 from trajsim.samplers.gaussians import normal_pair
-from trajsim.samplers.simd_lanes import LANES, fma, item, load, pointer, splat, store, widened
+from trajsim.samplers.simd_lanes import LANES, align_stack, fma, item, load, pointer, splat, store, widened
 from trajsim.samplers.vectors import aligned
-from trajsim.samplers.wigner_generator import FIELD, OUT_OF_PLANE, PAIR, SKEW, THIRD, WignerGenerator
+from trajsim.samplers.wigner_generator import PAIR, THIRD, WignerGenerator
 from trajsim.samplers.wigner_step import predicted, predicted_in_plane, rotated, rotated_in_plane
 from trajsim.streams import counter_hash
 
@@ -167,6 +167,7 @@ def sweep(generator: WignerGenerator, space: WignerSpace, bridge: Any, first: in
     bridge: None, or the keys that divide the noise of each step between two steps of half the length (then `space` is
     set to that length): z of the whole step is (z_1 + z_2) / \sqrt{2}.
     """
+    align_stack()
     order, jump_pair = generator.order, generator.jump_pair
     # addresses, because an array that is handed to a function counts references
     start, source, place = pointer(generator.start), pointer(generator.source), pointer(generator.place)
@@ -197,38 +198,42 @@ def sweep(generator: WignerGenerator, space: WignerSpace, bridge: Any, first: in
             kind = item(kinds, i)
             here, there = 3 * LANES * i, 3 * LANES * item(slot, i)
             rows = item(start, 3 * i), item(start, 3 * i + 1), item(start, 3 * i + 2), item(start, 3 * i + 3)
-            if work > 0:
-                nx = ny = z0 = z1 = splat(noise, 0.0)
-                if kind & PAIR:
-                    z0, z1 = _normals(halving, keys, at + np.uint64(item(pairs, i)), sign)
-                    nx, ny = z0 * item(noise, 6 * i), z1 * item(noise, 6 * i + 2)
-                    if kind & SKEW:
-                        ny = fma(z0, item(noise, 6 * i + 1), ny)
-                wx, wy = widened(spins, nx), widened(spins, ny)
-                if kind & FIELD:
-                    wx, wy = wx + item(field, 3 * i), wy + item(field, 3 * i + 1)
+            if work > 0 and kind == PAIR:  # the road of chains with gain and loss, without a branch
+                z0, z1 = _normals(halving, keys, at + np.uint64(item(pairs, i)), sign)
+                wx = widened(spins, z0 * item(noise, 6 * i))
+                wy = widened(spins, z1 * item(noise, 6 * i + 2))
                 tx = _gathered(wx, spins, source, coefficient, rows[0], rows[1])
                 ty = _gathered(wy, spins, source, coefficient, rows[1], rows[2])
+                store(tx + wx, turn, there)
+                store(ty + wy, turn, there + LANES)
                 x, y, z = load(spins, here), load(spins, here + LANES), load(spins, here + 2 * LANES)
-                if kind & OUT_OF_PLANE:
+                x, y, z = predicted_in_plane(x, y, z, tx, ty)
+                store(x, moved, there)
+                store(y, moved, there + LANES)
+                store(z, moved, there + 2 * LANES)
+            elif work > 0:
+                nx = ny = nz = splat(noise, 0.0)
+                if kind & PAIR:
+                    z0, z1 = _normals(halving, keys, at + np.uint64(item(pairs, i)), sign)
+                    nx = z0 * item(noise, 6 * i)
+                    ny = fma(z0, item(noise, 6 * i + 1), z1 * item(noise, 6 * i + 2))
                     nz = fma(z1, item(noise, 6 * i + 4), z0 * item(noise, 6 * i + 3))
-                    if kind & THIRD:
-                        third = np.uint64(item(pairs, i) + (kind & PAIR))
-                        z0, z1 = _normals(halving, keys, at + third, sign)
-                        nz = fma(z0, item(noise, 6 * i + 5), nz)
-                    wz = widened(spins, nz) + item(field, 3 * i + 2)
-                    tz = _gathered(wz, spins, source, coefficient, rows[2], rows[3])
-                    tx, ty, tz = _turned(
-                        tx, ty, tz, sums, jump, real, imaginary, item(members, i), item(members, i + 1)
-                    )
-                    store(tx + wx, turn, there)
-                    store(ty + wy, turn, there + LANES)
-                    store(tz + wz, turn, there + 2 * LANES)
-                    x, y, z = predicted(x, y, z, tx, ty, tz)
-                else:
-                    store(tx + wx, turn, there)
-                    store(ty + wy, turn, there + LANES)
-                    x, y, z = predicted_in_plane(x, y, z, tx, ty)
+                if kind & THIRD:
+                    third = np.uint64(item(pairs, i) + (kind & PAIR))
+                    z0, z1 = _normals(halving, keys, at + third, sign)
+                    nz = fma(z0, item(noise, 6 * i + 5), nz)
+                wx = widened(spins, nx) + item(field, 3 * i)
+                wy = widened(spins, ny) + item(field, 3 * i + 1)
+                wz = widened(spins, nz) + item(field, 3 * i + 2)
+                tx = _gathered(wx, spins, source, coefficient, rows[0], rows[1])
+                ty = _gathered(wy, spins, source, coefficient, rows[1], rows[2])
+                tz = _gathered(wz, spins, source, coefficient, rows[2], rows[3])
+                tx, ty, tz = _turned(tx, ty, tz, sums, jump, real, imaginary, item(members, i), item(members, i + 1))
+                store(tx + wx, turn, there)
+                store(ty + wy, turn, there + LANES)
+                store(tz + wz, turn, there + 2 * LANES)
+                x, y, z = load(spins, here), load(spins, here + LANES), load(spins, here + 2 * LANES)
+                x, y, z = predicted(x, y, z, tx, ty, tz)
                 store(x, moved, there)
                 store(y, moved, there + LANES)
                 store(z, moved, there + 2 * LANES)
@@ -236,14 +241,14 @@ def sweep(generator: WignerGenerator, space: WignerSpace, bridge: Any, first: in
                 tx = _gathered(load(turn, there), moved, place, coefficient, rows[0], rows[1])
                 ty = _gathered(load(turn, there + LANES), moved, place, coefficient, rows[1], rows[2])
                 x, y, z = load(spins, here), load(spins, here + LANES), load(spins, here + 2 * LANES)
-                if kind & OUT_OF_PLANE:
+                if kind == PAIR:
+                    x, y, z = rotated_in_plane(x, y, z, tx, ty)
+                else:
                     tz = _gathered(load(turn, there + 2 * LANES), moved, place, coefficient, rows[2], rows[3])
                     tx, ty, tz = _turned(
                         tx, ty, tz, sums, jump, real, imaginary, item(members, i), item(members, i + 1)
                     )
                     x, y, z = rotated(x, y, z, tx, ty, tz)
-                else:
-                    x, y, z = rotated_in_plane(x, y, z, tx, ty)
                 store(x, spins, here)
                 store(y, spins, here + LANES)
                 store(z, spins, here + 2 * LANES)
