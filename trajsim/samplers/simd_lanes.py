@@ -170,7 +170,7 @@ def root(typingctx: Any, a: Any) -> Any:
 
 @intrinsic
 def align_stack(typingctx: Any) -> Any:
-    """Called once in a function with loops over lanes: what does not fit into the registers is kept in whole cache lines.
+    """Called once in a function with loops over lanes: what the registers do not hold is kept in whole cache lines.
 
     LLVM aligns the stack only where something that it knows of before it allocates registers asks for it.
     """
