@@ -1,6 +1,6 @@
 """Huber, Kirton, Rabl, PRA 102, 012219 (2020), Fig. 2: the spin dimer with gain and loss, exact.
 
-    python runs/huber-2020/fig2.py fig2.png            # spins of at most 5, about 20 s
+    python runs/huber-2020/fig2.py fig2.png            # spins of at most 5, about 10 s
     python runs/huber-2020/fig2.py fig2.png --paper    # S = 12 and up to S = 18, about 20 minutes
 
 draws (a) the order parameter <Sz_a + Sz_b> / 2S over both rates, (b) the magnetisation of each spin and (c) the

@@ -1,6 +1,6 @@
 """Huber, Kirton, Rabl, PRA 102, 012219 (2020), Fig. 3: between the two ferromagnetic phases of the dimer.
 
-    python runs/huber-2020/fig3.py fig3.png            # spins of at most 6, about 20 s
+    python runs/huber-2020/fig3.py fig3.png            # spins of at most 6, about 10 s
     python runs/huber-2020/fig3.py fig3.png --paper    # S = 16 and 12, about 20 minutes
 
 At the mean rate (gain + loss) / 2 = g / 2 and for a varying difference gain - loss it draws (a) the real parts of the

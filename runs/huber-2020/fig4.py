@@ -1,7 +1,7 @@
 """Huber, Kirton, Rabl, PRA 102, 012219 (2020), Fig. 4: the first-order transition of the Kerr oscillator.
 
-    python runs/huber-2020/fig4.py fig4.png            # D at most 16, about 20 s
-    python runs/huber-2020/fig4.py fig4.png --paper    # D = 50, about 10 minutes
+    python runs/huber-2020/fig4.py fig4.png            # D at most 16, about 10 s
+    python runs/huber-2020/fig4.py fig4.png --paper    # D = 50, about 2 minutes
 
     H = -Delta c+c + (U / D) c+c+cc + sqrt(D) F (c + c+),    jump sqrt(2 gamma) c,    U = Delta = 10 gamma
 
@@ -171,7 +171,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Compute, draw, print. Returns 0, or 2 for bad input."""
     parser = argparse.ArgumentParser(description="Compute and draw Huber 2020, Fig. 4.")
     parser.add_argument("output", help="figure to write, e.g. fig4.png")
-    parser.add_argument("--paper", action="store_true", help="D = 50, about 10 minutes")
+    parser.add_argument("--paper", action="store_true", help="D = 50, about 2 minutes")
     options = parser.parse_args(arguments)
     size = PAPER if options.paper else SMALL
     try:
