@@ -253,16 +253,45 @@ def scaling() -> None:
             )
 
 
+def unravellings() -> None:
+    """What a trajectory costs with local jumps and with jumps of definite momentum, in turns."""
+    print("\n N  ms per unit time: local  momentum  ratio  vectors MB: local  momentum  tables MB: local  momentum")
+    for sites in (12, 16, 20):
+        duration = 5.0 if sites <= 16 else 1.0
+        pair = [
+            QuantumJump(unravelling=kind).compile(
+                chain(sites), Product("-z"), TimeGrid((duration,)), [obs.Magnetisation(("z",))]
+            )
+            for kind in ("local", "momentum")
+        ]
+        for sampler in pair:
+            sampler.warm_up()
+        count = max(2, 2 ** (19 - sites))
+        cpu = [
+            min(times)
+            for times in zip(*([own_cpu(s, duration, count, k) for s in pair] for k in range(3)), strict=True)
+        ]
+        vectors, tables = ([getattr(s, name) / 1e6 for s in pair] for name in ("vector_bytes", "table_bytes"))
+        print(
+            f"{sites:2d}  {1e3 * cpu[0]:23.4f}  {1e3 * cpu[1]:8.4f}  {cpu[0] / cpu[1]:5.1f}  {vectors[0]:17.2f}  "
+            f"{vectors[1]:8.2f}  {tables[0]:16.2f}  {tables[1]:8.2f}",
+            flush=True,
+        )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--systems", nargs="*", choices=tuple(SYSTEMS), default=list(SYSTEMS))
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--scaling", action="store_true", help="also the table N = 8 .. 22")
+    parser.add_argument("--unravelling", choices=("local", "momentum"), default="local", help="momentum: beside local")
     arguments = parser.parse_args()
     for name in arguments.systems:
         compare(name, arguments.repeats)
     if arguments.scaling:
         scaling()
+    if arguments.unravelling == "momentum":
+        unravellings()
 
 
 if __name__ == "__main__":
