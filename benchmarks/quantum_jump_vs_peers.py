@@ -137,14 +137,14 @@ def own_cpu(sampler: CompiledQuantumJump, duration: float, trajectories: int, se
 @njit
 def _stream(x: Any, ones: Any, moves: int, size: int, calls: int) -> float:
     """The loads and multiply-adds of a product of so many moves, block after block of x for each, and nothing else."""
-    total = 0.0
+    sums = simd.no_sums()
     for _ in range(calls):
         for _ in range(moves):
             block = simd.zeros(x)
             for base in range(0, x.shape[0], size):
-                block = simd.add_moved(block, x, base, ones, 0)
-            total += simd.inner(block, block)
-    return total
+                block = simd.add_aligned(block, x, base, ones, 0)
+            sums = simd.add_products(sums, block, block)
+    return simd.total(sums)
 
 
 @njit

@@ -62,7 +62,7 @@ def _propagate(
         v2 = engine.apply(operators, 0, sector, x, y, scale / order, energy, True)
         counters[_PRODUCTS] += 1
         if order == 1:
-            real, imaginary = overlap(x, y, length, space.block, turns)
+            real, imaginary = overlap(x, y, length, space.block)
             rate = -2.0 * imaginary / (norm2 * scale)
             if generator.centred:
                 mean = energy + real / (norm2 * scale)

@@ -194,7 +194,7 @@ def _expand(
         weigh = order == 1 or order >= needed or order == last
         v2 = engine.apply(operators, 0, sector, x, y, scale / order, energy, weigh)
         if order == 1:
-            real, imaginary = overlap(x, y, length, space.block, turns)
+            real, imaginary = overlap(x, y, length, space.block)
             rate = -2.0 * imaginary / (norm2 * scale)
             if generator.centred:
                 mean = energy + real / (norm2 * scale)

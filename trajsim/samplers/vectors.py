@@ -57,14 +57,16 @@ def add_turned(vectors: Any, terms: int, ratio: float, length: int, block_size: 
         power *= ratio
     flat = vectors.reshape(-1)
     stride = vectors.shape[1]
-    total = 0.0
+    norm = simd.no_sums()
     for base in range(0, length, block_size):
         block = simd.load(flat, base)
-        for k in range(1, terms):
-            block = simd.add_moved(block, flat, k * stride + base + k % 2, turns, k * lanes)
-        total += simd.inner(block, block)
+        for k in range(1, terms, 2):
+            block = simd.add_swapped(block, flat, k * stride + base, turns, k * lanes)
+            if k + 1 < terms:
+                block = simd.add_aligned(block, flat, (k + 1) * stride + base, turns, (k + 1) * lanes)
+        norm = simd.add_products(norm, block, block)
         simd.store(block, out, base)
-    return total
+    return simd.total(norm)
 
 
 @njit(cache=True)
@@ -73,54 +75,52 @@ def add_term(x: Any, y: Any, length: int, block_size: int, order: int, factor: f
     for lane in range(block_size // simd.VECTORS):
         sign = 1.0 if order % 4 < 2 else -1.0
         turns[lane] = sign * factor * (-1.0 if order % 2 and lane % 2 else 1.0)
-    total = 0.0
+    norm = simd.no_sums()
     for base in range(0, length, block_size):
         block = simd.add_moved(simd.load(y, base), x, base + order % 2, turns, 0)
-        total += simd.inner(block, block)
+        norm = simd.add_products(norm, block, block)
         simd.store(block, y, base)
-    return total
+    return simd.total(norm)
 
 
 @njit(cache=True)
-def overlap(x: Any, y: Any, length: int, block_size: int, turns: Any) -> tuple[float, float]:
-    """Re <x|y> and Im <x|y>. turns: scratch for one vector register."""
-    for lane in range(block_size // simd.VECTORS):
-        turns[lane] = -1.0 if lane % 2 else 1.0
-    real = imaginary = 0.0
+def overlap(x: Any, y: Any, length: int, block_size: int) -> tuple[float, float]:
+    """Re <x|y> and Im <x|y>."""
+    real, imaginary = simd.no_sums(), simd.no_sums()
     for base in range(0, length, block_size):
-        block = simd.load(x, base)
-        real += simd.inner(block, simd.load(y, base))
-        imaginary += simd.inner(block, simd.add_moved(simd.zeros(y), y, base + 1, turns, 0))
-    return real, imaginary
+        left, right = simd.load(x, base), simd.load(y, base)
+        real = simd.add_products(real, left, right)
+        imaginary = simd.add_crossed(imaginary, left, right)
+    return simd.total(real), simd.alternating(imaginary)
 
 
 @njit(cache=True)
 def real_overlap(x: Any, y: Any, length: int, block_size: int) -> float:
     """Re <x|y>."""
-    total = 0.0
+    real = simd.no_sums()
     for base in range(0, length, block_size):
-        total += simd.inner(simd.load(x, base), simd.load(y, base))
-    return total
+        real = simd.add_products(real, simd.load(x, base), simd.load(y, base))
+    return simd.total(real)
 
 
 @njit(cache=True)
 def copy_scaled(x: Any, y: Any, length: int, block_size: int, factor: float) -> float:
     """y = factor x; returns <y|y>."""
-    total = 0.0
+    norm = simd.no_sums()
     for base in range(0, length, block_size):
         block = simd.scaled(simd.load(x, base), factor)
-        total += simd.inner(block, block)
+        norm = simd.add_products(norm, block, block)
         simd.store(block, y, base)
-    return total
+    return simd.total(norm)
 
 
 @njit(cache=True)
 def expectation_of_diagonal(weights: Any, x: Any, length: int, block_size: int) -> float:
     r"""\sum_k weights[k] |x[k]|^2; weights padded like x."""
-    total = 0.0
+    sums = simd.no_sums()
     for base in range(0, length, block_size):
-        total += simd.weighted_norm(weights, x, base)
-    return total
+        sums = simd.add_weighted_squares(sums, weights, x, base)
+    return simd.total(sums)
 
 
 @njit(cache=True)
@@ -133,7 +133,7 @@ def pick(weights: Any, x: Any, length: int, block_size: int, goal: float) -> int
     rest = after = goal
     chosen = -1
     for base in range(0, length, block_size):
-        part = simd.weighted_norm(weights, x, base)
+        part = simd.total(simd.add_weighted_squares(simd.no_sums(), weights, x, base))
         if part > 0.0:
             chosen = base
             rest = after
