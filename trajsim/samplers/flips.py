@@ -313,7 +313,7 @@ def flip_apply(
             norm = simd.add_products(norm, block, block)
         simd.store(block, y, base)
         at += last - first
-    return simd.total(norm)
+    return float(simd.total(norm))
 
 
 renew(globals())

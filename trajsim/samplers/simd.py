@@ -12,8 +12,9 @@ On machines with shorter vectors LLVM splits the operations.
     add_aligned(a, x, source, c, at)            the same where lanes divides the source: without a choice of the lanes
     add_weighted(a, x, source, c, at)           a[f] + c[at + f]         x[source ^ f]
     multiply_complex(d, shift, x, base)         (d[base + k] - shift) x[base + k], complex, shift real
-    add_swapped(a, x, source, c, at)            a[f] + c[at + f % lanes] x[source + (f ^ 1)]
     scaled(a, factor)                           factor a[f]
+    add_scaled(a, x, base, factor)              a[f] + factor x[base + f]
+    add_turned(a, b)                            a - i b, complex
     store(a, y, base)                           y[base + f] = a[f];  returns base
 
 f = 0 .. size - 1, size = block_size(dtype), lanes = lane_count(dtype). `base` and `source` are indices of reals, `base`
@@ -46,7 +47,8 @@ __all__ = [
     "add_crossed",
     "add_moved",
     "add_products",
-    "add_swapped",
+    "add_scaled",
+    "add_turned",
     "add_weighted",
     "add_weighted_squares",
     "alternating",
@@ -188,12 +190,6 @@ class _Emitter:
         places = [self.builder.xor(source, ir.Constant(_INDEX, j * self.lanes)) for j in range(VECTORS)]
         return [self.fma(factors[j], self.load(data, places[j]), sums[j]) for j in range(VECTORS)]
 
-    def add_swapped(self, sums: list[Any], factors: list[Any], data: Any, source: Any) -> list[Any]:
-        """Fused multiply-adds where neighbouring lanes, real and imaginary parts, change places."""
-        order = [f ^ 1 for f in range(self.lanes)]
-        values = [self.shuffle(self.load(data, self.plus(source, j)), order) for j in range(VECTORS)]
-        return [self.fma(factors[j], values[j], sums[j]) for j in range(VECTORS)]
-
     def plus(self, base: Any, j: int) -> Any:
         return self.builder.add(base, ir.Constant(_INDEX, j * self.lanes))
 
@@ -263,7 +259,7 @@ def _add(context: Any, builder: Any, signature: Any, args: Any, kind: str) -> An
         factors = [emit.load(table, emit.plus(at, j)) for j in range(VECTORS)]
     else:
         factors = [emit.load(table, at)] * VECTORS
-    add = {"add_aligned": emit.add_aligned, "add_swapped": emit.add_swapped}.get(kind, emit.add_moved)
+    add = emit.add_aligned if kind == "add_aligned" else emit.add_moved
     return emit.pack(add(emit.unpack(block), factors, data, source))
 
 
@@ -283,16 +279,6 @@ def add_aligned(typingctx: Any, a: Any, x: Any, source: Any, c: Any, at: Any) ->
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         return _add(context, builder, signature, args, "add_aligned")
-
-    return a(a, x, types.int64, c, types.int64), codegen
-
-
-@intrinsic
-def add_swapped(typingctx: Any, a: Any, x: Any, source: Any, c: Any, at: Any) -> Any:
-    """a[f] + c[at + f % lanes] x[source + (f ^ 1)]."""
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return _add(context, builder, signature, args, "add_swapped")
 
     return a(a, x, types.int64, c, types.int64), codegen
 
@@ -346,6 +332,35 @@ def scaled(typingctx: Any, a: Any, factor: Any) -> Any:
         return emit.pack([builder.fmul(v, factors) for v in emit.unpack(args[0])])
 
     return a(a, types.float64), codegen
+
+
+@intrinsic
+def add_scaled(typingctx: Any, a: Any, x: Any, base: Any, factor: Any) -> Any:
+    """a[f] + factor x[base + f]."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        emit = _Emitter(context, builder, a.dtype)
+        data = emit.data(signature.args[1], args[1])
+        factors = emit.splat(_rounded(builder, args[3], a.dtype))
+        return emit.pack(
+            [emit.fma(factors, emit.load(data, emit.plus(args[2], j)), v) for j, v in enumerate(emit.unpack(args[0]))]
+        )
+
+    return a(a, x, types.int64, types.float64), codegen
+
+
+@intrinsic
+def add_turned(typingctx: Any, a: Any, b: Any) -> Any:
+    """a - i b, complex."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        emit = _Emitter(context, builder, a.dtype)
+        swap = [f ^ 1 for f in range(emit.lanes)]
+        signs = ir.Constant(emit.vector, [-1.0 if f % 2 else 1.0 for f in range(emit.lanes)])
+        pairs = zip(emit.unpack(args[0]), emit.unpack(args[1]), strict=True)
+        return emit.pack([emit.fma(signs, emit.shuffle(y, swap), x) for x, y in pairs])
+
+    return a(a, b), codegen
 
 
 @intrinsic

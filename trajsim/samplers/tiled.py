@@ -433,7 +433,7 @@ def tiled_apply(
         if weigh:
             norm = simd.add_products(norm, block, block)
         simd.store(block, y, base)
-    return simd.total(norm)
+    return float(simd.total(norm))
 
 
 renew(globals())
