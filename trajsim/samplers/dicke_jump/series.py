@@ -23,7 +23,7 @@ from trajsim.kernel_cache import renew
 from trajsim.samplers import lanes
 from trajsim.samplers.dicke_jump.ladder import Ladder, clear, first_index, last_index, norm_bound, product, tabulate
 from trajsim.samplers.dicke_jump.state import FIRST, ORDERS, DickeClock, DickeCounters, DickeSpace
-from trajsim.samplers.quantum_jump.kernel import first_root
+from trajsim.samplers.first_root import first_root
 
 __all__ = ["expand", "sum_series"]
 

@@ -13,13 +13,13 @@ from numba import njit
 from numpy.typing import NDArray
 
 from trajsim.kernel_cache import renew
+from trajsim.samplers.first_root import first_root
 from trajsim.samplers.quantum_jump import engine
 from trajsim.samplers.quantum_jump.kernel import (
     Clock,
     Counters,
     Generator,
     Space,
-    first_root,
     jump,
     norm_slack,
     pausing,

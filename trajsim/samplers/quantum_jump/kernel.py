@@ -28,6 +28,7 @@ from numba.extending import overload
 from numpy.typing import NDArray
 
 from trajsim.kernel_cache import renew
+from trajsim.samplers.first_root import first_root
 from trajsim.samplers.quantum_jump import engine
 from trajsim.samplers.quantum_jump.momentum.engine import MomentumChannels, momentum_choose
 from trajsim.samplers.status import NO_CHANNEL, NORM_LOST, OK, STEP_TOO_SMALL, UNFINISHED
@@ -48,7 +49,6 @@ __all__ = [
     "Generator",
     "Space",
     "advance",
-    "first_root",
     "jump",
     "norm_slack",
     "pausing",
@@ -158,14 +158,6 @@ def remainder(norm: float, order: int, tau: float, scale: float, bound: float) -
     if rho > 0.5:
         return np.inf
     return float(norm * (tau / scale) ** order * rho / (1.0 - rho))
-
-
-@njit(cache=True, error_model="numpy")
-def first_root(f: float, rate: float, bend: float) -> float:
-    """The first t with f - rate t + bend t^2 = 0, in the form that does not cancel; where the parabola is lowest if
-    it has none.
-    """
-    return float(2.0 * f / (rate + np.sqrt(max(rate**2 - 4.0 * bend * f, 0.0))))
 
 
 @njit(cache=True, error_model="numpy", forceinline=True)
