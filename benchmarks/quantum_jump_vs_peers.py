@@ -37,9 +37,9 @@ from trajsim import observables as obs
 from trajsim.grid import TimeGrid
 from trajsim.initial import Product
 from trajsim.samplers import simd
-from trajsim.samplers.flips import FlipOperators, flip_apply
-from trajsim.samplers.jump_kernel import Counters
 from trajsim.samplers.quantum_jump import CompiledQuantumJump
+from trajsim.samplers.quantum_jump.flips import FlipOperators, flip_apply
+from trajsim.samplers.quantum_jump.kernel import Counters
 from trajsim.samplers.vectors import aligned
 
 METHODS = ("adams", "tsit5", "vern7")

@@ -9,11 +9,12 @@ import numpy as np
 
 from trajsim import streams
 from trajsim.model import SpinModel
-from trajsim.samplers import sectors, simd, status
-from trajsim.samplers.frugal import ROWS
-from trajsim.samplers.jump_kernel import Clock, Counters, Generator, Space
-from trajsim.samplers.lowering import effective_hamiltonian, lower_generator
-from trajsim.samplers.recording import evolve
+from trajsim.samplers import simd, status
+from trajsim.samplers.quantum_jump import sectors
+from trajsim.samplers.quantum_jump.frugal import ROWS
+from trajsim.samplers.quantum_jump.kernel import Clock, Counters, Generator, Space
+from trajsim.samplers.quantum_jump.lowering import effective_hamiltonian, lower_generator
+from trajsim.samplers.quantum_jump.recording import evolve
 from trajsim.samplers.vectors import aligned, padded
 
 CLOCK, COUNTERS = Clock(), Counters()
