@@ -61,9 +61,9 @@ def draw(number: int, sizes: list[int] | None, paper: bool, workers: int) -> tup
         return scans.draw_scaling(data), [data]
     if number == 8:
         listed = sizes or ([10, 20, 30, 40, 50, 60] if paper else [8, 12, 16, 24])
-        pairs, step = (range(10, 91, 10), 5) if paper else (listed if sizes else range(6, 21, 2), 5)
+        pairs = sizes or (range(10, 91, 10) if paper else range(6, 21, 2))
         near, wide = np.linspace(1.0, 1.4, 81 if paper else 17), np.linspace(0.8, 1.9, 45 if paper else 23)
-        parts = transition.witness(listed, near, pairs, step, wide, workers)
+        parts = transition.witness(listed, near, pairs, 5, wide, workers)
         transition.say_witness(*parts)
         return transition.draw_witness(*parts), list(parts)
     listed = sizes or ([10, 20, 30, 40, 50, 60] if paper else [8, 12, 16, 24])

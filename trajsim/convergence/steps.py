@@ -21,10 +21,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from trajsim.classical_records import TimeStepError
 from trajsim.convergence.checks import Check
 from trajsim.convergence.draws import draw
 from trajsim.grid import TimeGrid
+from trajsim.records.classical import TimeStepError
 
 if TYPE_CHECKING:
     from trajsim.initial import InitialState
