@@ -35,7 +35,7 @@ def draw(dataset: xr.Dataset) -> tuple[Figure, str]:
         line, variance = ordered(mean, "gain", S=S), ordered(spread, "gain", S=S)
         rates = line["model.gain"].values
         truth = np.array([exact(S, rate) for rate in rates])
-        fine = np.union1d(rates, CURVE[(CURVE > rates[0]) & (CURVE < rates[-1])])
+        fine = np.union1d(rates, CURVE[(rates[0] < CURVE) & (rates[-1] > CURVE)])
         curve = np.array([exact(S, rate) for rate in fine])
         for label, style in (("a", "o"), ("b", "s")):
             part = line.sel(sublattice=label)
