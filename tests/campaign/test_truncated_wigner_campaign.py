@@ -17,7 +17,6 @@ from trajsim.campaign.run import run_campaign
 from trajsim.campaign.spec import Campaign
 from trajsim.cli import main
 from trajsim.errors import CampaignError
-from trajsim.mpi import Serial
 from trajsim.observables import OBSERVABLES
 
 CAMPAIGN = """
