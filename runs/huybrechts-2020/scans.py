@@ -90,8 +90,8 @@ def say_scaling(data: xr.Dataset) -> None:
 
 def draw_anisotropy(data: xr.Dataset) -> Figure:
     """Fig. 9: Sxx at strong anisotropy, its distance to mean field, and the exponent of that distance in N."""
-    figure = Figure(figsize=(12, 4), layout="constrained")
-    first, second, third = figure.subplots(1, 3)
+    figure = Figure(figsize=(14, 3.8), layout="constrained")
+    first, second, third, fourth = figure.subplots(1, 4)
     shown = data.sel(Jy=data.Jy[data.Jy <= 30])
     for number, n in enumerate(data.N.values):
         colour = str(0.75 * (1 - (number + 1) / len(data.N)))
@@ -99,9 +99,9 @@ def draw_anisotropy(data: xr.Dataset) -> Figure:
         second.plot(shown.Jy, abs(shown.Sxx - shown.Sxx_mean_field).sel(N=n), color=colour)
     first.plot(shown.Jy, shown.Sxx_mean_field.isel(N=0), "r--", label="mean field")
     third.plot(data.Jy, anisotropy_exponents(data), ".-")
-    inset = third.inset_axes((0.45, 0.12, 0.5, 0.45))
-    inset.loglog(data.Jy, np.abs(anisotropy_exponents(data)), ".-")
-    for axes, label in ((first, LABELS["Sxx"]), (second, r"$|S^{xx} - $ mean field|"), (third, r"exponent $\alpha_1$")):
+    fourth.loglog(data.Jy, np.abs(anisotropy_exponents(data)), ".-")
+    labels = (LABELS["Sxx"], r"$|S^{xx} - $ mean field|", r"exponent $\alpha_1$", r"$|\alpha_1|$")
+    for axes, label in zip(figure.axes, labels, strict=True):
         axes.set_xlabel(r"$J_y / \gamma$")
         axes.set_ylabel(label)
     first.legend(fontsize="small")
