@@ -64,8 +64,8 @@ def add_scaled(a, x, base, factor, y):
 
 
 @njit(cache=True)
-def add_turned(a, b, y):
-    simd.store(simd.add_turned(simd.load(a, 0), simd.load(b, 0)), y, 0)
+def add_turned(a, b, factor, y):
+    simd.store(simd.add_turned(simd.load(a, 0), simd.load(b, 0), factor), y, 0)
 
 
 @njit(cache=True)
@@ -160,7 +160,7 @@ def digest(dtype: Any, offset: int) -> str:
         found.update(y.tobytes())
         add_scaled(y, a, base, 0.7, y)
         found.update(y.tobytes())
-        add_turned(y, c, y)
+        add_turned(y, c, 0.9, y)
         found.update(y.tobytes() + np.float64(inner(y, a, 1, size)).tobytes())
         found.update(np.array(crossed(x, a, 2, size)).tobytes())
         copied(x, base, y, size - base)

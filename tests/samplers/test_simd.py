@@ -123,13 +123,13 @@ def test_add_scaled(dtype, base, factor, seed):
 
 
 @DTYPES
-@given(seed=st.integers(0, 1000))
-def test_add_turned(dtype, seed):
+@given(factor=st.floats(-1e3, 1e3), seed=st.integers(0, 1000))
+def test_add_turned(dtype, factor, seed):
     size = simd.block_size(dtype)
     a, b, y = numbers(dtype, 1, seed), numbers(dtype, 1, seed + 1), np.zeros(size, dtype)
-    kernels.add_turned(a, b, y)
-    np.testing.assert_array_equal(y[0::2], a[0::2] + b[1::2])
-    np.testing.assert_array_equal(y[1::2], a[1::2] - b[0::2])
+    kernels.add_turned(a, b, factor, y)
+    signs = np.tile(np.array([1, -1], dtype), size // 2) * dtype(factor)
+    np.testing.assert_array_equal(y, fused(signs, b.reshape(-1, 2)[:, ::-1].reshape(-1), a))
 
 
 @DTYPES

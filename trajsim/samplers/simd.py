@@ -14,7 +14,7 @@ On machines with shorter vectors LLVM splits the operations.
     multiply_complex(d, shift, x, base)         (d[base + k] - shift) x[base + k], complex, shift real
     scaled(a, factor)                           factor a[f]
     add_scaled(a, x, base, factor)              a[f] + factor x[base + f]
-    add_turned(a, b)                            a - i b, complex
+    add_turned(a, b, factor)                    a - i factor b, complex
     store(a, y, base)                           y[base + f] = a[f];  returns base
 
 f = 0 .. size - 1, size = block_size(dtype), lanes = lane_count(dtype). `base` and `source` are indices of reals, `base`
@@ -350,17 +350,18 @@ def add_scaled(typingctx: Any, a: Any, x: Any, base: Any, factor: Any) -> Any:
 
 
 @intrinsic
-def add_turned(typingctx: Any, a: Any, b: Any) -> Any:
-    """a - i b, complex."""
+def add_turned(typingctx: Any, a: Any, b: Any, factor: Any) -> Any:
+    """a - i factor b, complex."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         emit = _Emitter(context, builder, a.dtype)
         swap = [f ^ 1 for f in range(emit.lanes)]
         signs = ir.Constant(emit.vector, [-1.0 if f % 2 else 1.0 for f in range(emit.lanes)])
+        factors = builder.fmul(signs, emit.splat(_rounded(builder, args[2], a.dtype)))
         pairs = zip(emit.unpack(args[0]), emit.unpack(args[1]), strict=True)
-        return emit.pack([emit.fma(signs, emit.shuffle(y, swap), x) for x, y in pairs])
+        return emit.pack([emit.fma(factors, emit.shuffle(y, swap), x) for x, y in pairs])
 
-    return a(a, b), codegen
+    return a(a, b, types.float64), codegen
 
 
 @intrinsic

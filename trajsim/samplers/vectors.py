@@ -51,16 +51,10 @@ def sum_series(vectors: Any, terms: int, ratio: float, length: int, block_size: 
     stride = vectors.shape[1]
     norm = simd.no_sums()
     for base in range(0, length, block_size):
-        # the even terms, which are real multiples, and those that -i is still to turn
-        even, odd = simd.load(flat, base), simd.zeros(flat)
-        power = 1.0
-        for k in range(1, terms, 2):
-            power *= ratio
-            odd = simd.add_scaled(odd, flat, k * stride + base, power)
-            if k + 1 < terms:
-                power *= -ratio
-                even = simd.add_scaled(even, flat, (k + 1) * stride + base, power)
-        block = simd.add_turned(even, odd)
+        # by Horner's rule, the small terms first: what decays is a sum that cancels
+        block = simd.load(flat, (terms - 1) * stride + base)
+        for k in range(terms - 2, -1, -1):
+            block = simd.add_turned(simd.load(flat, k * stride + base), block, ratio)
         norm = simd.add_products(norm, block, block)
         simd.store(block, out, base)
     return float(simd.total(norm))
@@ -76,7 +70,7 @@ def add_term(x: Any, y: Any, length: int, block_size: int, order: int, factor: f
         if order % 2 == 0:
             block = simd.add_scaled(block, x, base, signed)
         else:
-            block = simd.add_turned(block, simd.scaled(simd.load(x, base), signed))
+            block = simd.add_turned(block, simd.load(x, base), signed)
         norm = simd.add_products(norm, block, block)
         simd.store(block, y, base)
     return float(simd.total(norm))

@@ -158,7 +158,7 @@ class QuantumJump:
 
 def _orders(vector_bytes: int) -> int:
     """Largest order of the Taylor series: the more, the longer the steps; the fewer, the less memory."""
-    return int(np.clip(_SERIES_BYTES // vector_bytes - 2, 11, 20))
+    return int(np.clip(_SERIES_BYTES // vector_bytes - 2, 11, 18))
 
 
 class CompiledQuantumJump:
