@@ -11,17 +11,17 @@ from systems import dense
 
 from trajsim import catalog
 from trajsim.lattice import Lattice
+from trajsim.lattice.translation_group import TranslationGroup
 from trajsim.model import Jump, SpinModel, Term, collective_jump, local_jump, pair_jump
-from trajsim.samplers.momentum import (
+from trajsim.samplers.quantum_jump.momentum.engine import (
     MomentumOperators,
     momentum_apply,
     momentum_configuration,
     momentum_size,
     momentum_target,
 )
-from trajsim.samplers.momentum_lowering import Momentum
+from trajsim.samplers.quantum_jump.momentum.lowering import Momentum
 from trajsim.terms import exchange, field, power_law
-from trajsim.translation_group import TranslationGroup
 
 Matrix = NDArray[np.complex128]
 

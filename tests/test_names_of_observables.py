@@ -15,13 +15,13 @@ import xarray as xr
 import trajsim
 from trajsim import catalog
 from trajsim import observables as record
-from trajsim.classical_records import SublatticeDistribution, TimeStepError
 from trajsim.errors import UnsupportedError
 from trajsim.grid import SteadyState, TimeGrid
 from trajsim.initial import Product
 from trajsim.lattice import Lattice
 from trajsim.observables import OBSERVABLES, Observable
 from trajsim.records import RECORDS, EntanglementEntropy, Purity
+from trajsim.records.classical import SublatticeDistribution, TimeStepError
 from trajsim.references.gaussian import HolsteinPrimakoff
 from trajsim.terms import Term
 

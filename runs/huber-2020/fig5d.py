@@ -20,7 +20,7 @@ from matplotlib.figure import Figure
 
 from trajsim import analysis
 from trajsim.analysis.tables import with_error
-from trajsim.references.gaussian_closed_forms import OrderedChain
+from trajsim.references.gaussian.closed_forms import OrderedChain
 
 G, H = 1.0, 0.5
 WINDOW = (2, 6)

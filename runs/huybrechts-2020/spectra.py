@@ -9,8 +9,8 @@ import xarray as xr
 from matplotlib.figure import Figure
 from points import Point, exponent, table
 
+from trajsim.references.lindblad.spectrum import slowest_modes
 from trajsim.references.permutation import Permutation
-from trajsim.references.spectrum import slowest_modes
 
 FULL = 5  # spins up to which the gap of all 4^N operators is computed, not of the symmetric ones alone
 SHARE = 2 / 3  # Gamma = 2 gamma, gamma + Gamma = 1

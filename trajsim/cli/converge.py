@@ -34,7 +34,7 @@ def add_to(commands: Any) -> None:
 
 def execute(arguments: argparse.Namespace) -> int:
     """Run the study; print the tables and draw the figure."""
-    from trajsim.mpi import pin_threads
+    from trajsim.campaign.mpi import pin_threads
 
     pin_threads()  # costs are those of one core
     from trajsim.campaign.spec import Campaign

@@ -21,11 +21,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from trajsim.classical_records import TimeStepError
 from trajsim.convergence.checks import Check
 from trajsim.convergence.draws import Draws, draw
 from trajsim.grid import TimeGrid
 from trajsim.observables import CollectiveDistribution
+from trajsim.records.classical import TimeStepError
 
 if TYPE_CHECKING:
     from trajsim.initial import InitialState
