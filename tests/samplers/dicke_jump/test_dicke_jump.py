@@ -22,8 +22,8 @@ from trajsim.lattice import Lattice
 from trajsim.layout import BlockData, Layout
 from trajsim.model import SpinModel, Term, local_jump
 from trajsim.records import JumpRecords
-from trajsim.samplers import dicke_jump
 from trajsim.samplers.dicke_jump import CompiledDickeJump
+from trajsim.samplers.dicke_jump import sampler as dicke_jump
 from trajsim.samplers.status import NO_CHANNEL, OK
 from trajsim.terms import exchange
 

@@ -18,7 +18,7 @@ from trajsim.grid import SteadyState, TimeGrid
 from trajsim.initial import Configuration, Haar, Product, RandomProduct
 from trajsim.lattice import Lattice
 from trajsim.model import SpinModel, local_jump
-from trajsim.samplers import quantum_jump
+from trajsim.samplers.quantum_jump import sampler as quantum_jump
 from trajsim.samplers.quantum_jump import tiled
 from trajsim.samplers.quantum_jump.kernel import advance
 from trajsim.samplers.quantum_jump.measurement import measure

@@ -26,7 +26,7 @@ from trajsim.kernel_cache import renew
 if TYPE_CHECKING:
     from trajsim.model.lowering import LocalOperator
 
-__all__ = ["OperatorBank", "apply", "dot", "expectation", "norm_squared", "overlap", "split_diagonal"]
+__all__ = ["OperatorBank", "apply", "dot", "expectation", "overlap"]
 
 TILE = 4096  # amplitudes: large enough that what a tile costs by itself does not show, small enough for the L2 cache
 
@@ -182,28 +182,6 @@ class _Builder:
         return self.low_moves[key]
 
 
-def split_diagonal(
-    dimensions: Sequence[int], operator: Sequence[LocalOperator]
-) -> tuple[list[LocalOperator], NDArray[np.complex128]]:
-    """Off-diagonal local operators, and the diagonal of the whole sum as one vector (dimension,)."""
-    from trajsim.model.lowering import LocalOperator
-
-    total = int(np.prod(dimensions, dtype=np.int64))
-    diagonal = np.zeros(total, dtype=np.complex128)
-    rest = []
-    for term in operator:
-        local = np.diag(term.matrix)
-        view = diagonal.reshape(tuple(reversed(dimensions)))
-        shape = [1] * len(dimensions)
-        for site in term.sites:
-            shape[len(dimensions) - 1 - site] = dimensions[site]
-        view += local.reshape(shape)
-        matrix = term.matrix - np.diag(local)
-        if np.any(matrix):
-            rest.append(LocalOperator(term.sites, matrix))
-    return rest, diagonal
-
-
 @njit(cache=True)
 def _add_runs(y: Any, x: Any, to: Any, origin: Any, bases: Any, first: Any, last: Any, run: Any, factor: float) -> None:
     """y[to + base + k] += factor x[origin + base + k], one plane; unsigned, or every index is checked for its sign."""
@@ -270,12 +248,6 @@ def dot(x: Any, y: Any) -> float:
     for k in range(whole, x.shape[0]):
         s0 += x[k] * y[k]
     return ((s0 + s1) + (s2 + s3)) + ((s4 + s5) + (s6 + s7))
-
-
-@njit(cache=True)
-def norm_squared(x: Plane) -> float:
-    """<x|x> for x of shape (2, dimension)."""
-    return dot(x[0], x[0]) + dot(x[1], x[1])
 
 
 @njit(cache=True)

@@ -4,7 +4,7 @@ from functools import cache
 
 import numpy as np
 import pytest
-from momentum_systems import MODELS, applied, basis, complexes, momentum_channels, reals
+from momentum_systems import MODELS, applied, basis, complexes, momentum_channels, momentum_jump, reals
 from scipy import stats
 from systems import effective, jumps, random_state
 
@@ -12,7 +12,7 @@ from trajsim import catalog, initial
 from trajsim.errors import InputError, UnsupportedError
 from trajsim.lattice import Lattice
 from trajsim.model import SpinModel, correlated_decay, local_jump
-from trajsim.samplers.quantum_jump.momentum.engine import momentum_apply, momentum_jump, momentum_size, momentum_target
+from trajsim.samplers.quantum_jump.momentum.engine import momentum_apply, momentum_size, momentum_target
 from trajsim.samplers.quantum_jump.momentum.lowering import Momentum, Start
 from trajsim.terms import exchange, field
 from trajsim.terms.decay_modes import distance_rates

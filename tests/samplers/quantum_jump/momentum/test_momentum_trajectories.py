@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from momentum_systems import MODELS, applied, complexes, reals
+from momentum_systems import MODELS, applied, complexes, momentum_jump, reals
 from scipy import stats
 from scipy.linalg import expm
 from systems import Lindblad, expectations
@@ -19,7 +19,7 @@ from trajsim import observables as record
 from trajsim.grid import TimeGrid
 from trajsim.layout import Layout
 from trajsim.model import SpinModel
-from trajsim.samplers.quantum_jump.momentum.engine import momentum_jump, momentum_size
+from trajsim.samplers.quantum_jump.momentum.engine import momentum_size
 from trajsim.samplers.quantum_jump.momentum.lowering import Momentum, Start
 from trajsim.samplers.quantum_jump.momentum.measurement import measure
 from trajsim.samplers.quantum_jump.momentum.program import compile_program

@@ -42,7 +42,6 @@ __all__ = [
     "momentum_apply",
     "momentum_choose",
     "momentum_configuration",
-    "momentum_jump",
     "momentum_size",
     "momentum_target",
 ]
@@ -195,30 +194,6 @@ def momentum_choose(
             if rest < 0.0:
                 break
     return last
-
-
-@njit(cache=True)
-def momentum_jump(
-    operators: MomentumOperators, draws: Draws, sector: int, psi: Any, work: Any, u1: float, u2: float
-) -> tuple[int, int]:
-    """Jump by the channel that u1, u2, uniform in (0, 1), select: psi is overwritten, normalised; (channel, sector).
-
-    psi and work have room for every sector. The channel is -1, and psi as it was, if all rates vanish.
-    """
-    channel = momentum_choose(operators, draws, sector, psi, work, u1, u2)
-    if channel < 0:
-        return -1, sector
-    rate = momentum_apply(operators, 1 + channel, sector, psi, work, 1.0, 0.0, True)
-    if not (rate > 0.0 and np.isfinite(rate)):
-        return -1, sector
-    to = momentum_target(operators, 1 + channel, sector)
-    scale = psi.dtype.type(1.0 / np.sqrt(rate))
-    size = 2 * momentum_size(operators, to)
-    for k in range(size):
-        psi[k] = scale * work[k]
-    for k in range(size, psi.shape[0]):
-        psi[k] = 0.0
-    return channel, to
 
 
 renew(globals())
