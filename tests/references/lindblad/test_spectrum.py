@@ -96,6 +96,15 @@ def test_krylov_finds_what_arpack_misses():
     np.testing.assert_allclose(-values[1].real, gap_by_reflection(model, [Sector(0, 0)]), rtol=1e-7)
 
 
+def test_a_space_that_is_too_small_grows(monkeypatch):
+    """The slowest modes of a dimer, far from normal, are not found in twelve vectors however often these restart."""
+    model = catalog.gain_loss_chain(1, 6.0, 1.0, 0.0, 0.7, 0.3, periodic=False)
+    values = slowest_modes(model, 6, [Sector(0)])["eigenvalue"].values
+    module = "trajsim.references.lindblad.spectrum.krylov_schur"
+    monkeypatch.setattr(module, lambda *arguments: krylov_schur(*arguments, vectors=12))
+    same_sets(values, slowest_modes(model, 6, [Sector(0)])["eigenvalue"].values, 1e-7)
+
+
 def test_krylov_of_a_small_invariant_space():
     A = np.diag([3.0, 2.0, 1.0, 0.0])
     values, vectors = krylov_schur(lambda x: A @ x, np.array([1.0, 1.0, 0.0, 0.0]), 2, lambda v: -v.real, 1e-12)

@@ -3,9 +3,10 @@ r"""A few eigenvalues of a large matrix by the Krylov-Schur method: those that c
     A V_m = V_m B_m + v_{m+1} b^T,     V_m orthonormal;
 
 the Schur form of B_m is cut after its best eigenvalues and the space grown again, until |b^T y| of each wanted
-eigenvector y is small. Stewart, SIAM J. Matrix Anal. Appl. 23, 601 (2002). ARPACK is not used: asked for the largest
-real parts of a Liouvillian it returns numbers that are no eigenvalues, with vectors of norm zero and no warning
-(scipy 1.17, real and complex, more than about 50 vectors).
+eigenvector y is small. Of a matrix that is far from normal a small space may never find them: it grows while it must.
+Stewart, SIAM J. Matrix Anal. Appl. 23, 601 (2002). ARPACK is not used: asked for the largest real parts of a
+Liouvillian it returns numbers that are no eigenvalues, with vectors of norm zero and no warning (scipy 1.17, real and
+complex, more than about 50 vectors).
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ __all__ = ["krylov_schur"]
 
 Numbers = NDArray[Any]
 Key = Callable[[Numbers], NDArray[np.float64]]
+_PATIENCE = 40  # restarts after which a space that has not converged is made twice as large
+_LARGER = 8  # ... and up to so many times
 
 
 def krylov_schur(
@@ -46,7 +49,11 @@ def krylov_schur(
     B = np.zeros((m + 1, m), dtype=start.dtype)
     V[0] = start / np.linalg.norm(start)
     kept, largest = 0, 0.0
-    for _ in range(restarts):
+    most = _LARGER * m
+    for restart in range(restarts):
+        if restart and restart % _PATIENCE == 0 and m < min(n, most):
+            m = min(n, most, 2 * m)
+            V, B = _padded(V, m + 1, n), _padded(B, m + 1, m)
         size = _grow(apply, V, B, kept, m)
         values = np.linalg.eigvals(B[:size, :size])
         largest = max(largest, float(np.abs(values).max()))
@@ -72,6 +79,12 @@ def krylov_schur(
         f"`count` eigenvalues must converge, but {count} of a matrix of {n} rows did not within {restarts} restarts; "
         "ask for fewer, or for those near a point"
     )
+
+
+def _padded(matrix: Numbers, rows: int, columns: int) -> Numbers:
+    larger = np.zeros((rows, columns), dtype=matrix.dtype)
+    larger[: matrix.shape[0], : matrix.shape[1]] = matrix
+    return larger
 
 
 def _grow(apply: Callable[[Numbers], Numbers], V: Numbers, B: Numbers, kept: int, m: int) -> int:
