@@ -125,7 +125,7 @@ def general(S):
     return SpinModel.on(2, terms, jumps, spin=S)
 
 
-@pytest.mark.parametrize("S", [4.0, 6.0])
+@pytest.mark.parametrize("S", [4.0, 6.0, 8.0])
 def test_general_model(S):
     """Early exact but for the time step, later to O(1 / S)."""
     times = (0.0, 0.5, 1.0, 2.0) if S == 4.0 else (0.0, 0.5, 1.0)
