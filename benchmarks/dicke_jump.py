@@ -31,9 +31,9 @@ from trajsim.grid import TimeGrid
 from trajsim.initial import Product
 from trajsim.observables import JumpCounts
 from trajsim.samplers.dicke_jump import CompiledDickeJump
-from trajsim.samplers.dicke_kernel import dicke_advance
-from trajsim.samplers.dicke_recording import dicke_begin
-from trajsim.samplers.dicke_state import DickeCounters
+from trajsim.samplers.dicke_jump.kernel import dicke_advance
+from trajsim.samplers.dicke_jump.recording import dicke_begin
+from trajsim.samplers.dicke_jump.state import DickeCounters
 from trajsim.streams import stream_key
 
 

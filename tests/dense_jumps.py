@@ -19,7 +19,7 @@ from trajsim import observables as obs
 from trajsim.layout import BlockData, Layout
 from trajsim.model import SpinModel
 from trajsim.samplers.block import BlockMoments
-from trajsim.samplers.recorder import RECORDS_OF_STATES, Recorder
+from trajsim.samplers.quantum_jump.recorder import RECORDS_OF_STATES, Recorder
 from trajsim.samplers.status import OK
 
 STEPS = [2.0**-k for k in range(2, 27)]

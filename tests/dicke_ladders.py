@@ -7,14 +7,14 @@ from functools import cache
 import numpy as np
 from dicke_systems import MODELS, ladder_operators
 
-from trajsim.collective import collective_form
 from trajsim.grid import TimeGrid
 from trajsim.initial import Product
+from trajsim.model.collective import collective_form
 from trajsim.observables import Energy
 from trajsim.samplers import lanes
 from trajsim.samplers.dicke_jump import CompiledDickeJump, DickeJump
-from trajsim.samplers.dicke_ladder import first_index, last_index
-from trajsim.samplers.dicke_state import DickeSpace, dicke_space
+from trajsim.samplers.dicke_jump.ladder import first_index, last_index
+from trajsim.samplers.dicke_jump.state import DickeSpace, dicke_space
 
 LANES = lanes.LANES
 

@@ -6,22 +6,24 @@ from collections.abc import Callable
 from functools import cache
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 from systems import dense
 
 from trajsim import catalog
 from trajsim.lattice import Lattice
+from trajsim.lattice.translation_group import TranslationGroup
 from trajsim.model import Jump, SpinModel, Term, collective_jump, local_jump, pair_jump
-from trajsim.samplers.momentum import (
+from trajsim.samplers.quantum_jump.momentum.engine import (
     MomentumOperators,
     momentum_apply,
+    momentum_choose,
     momentum_configuration,
     momentum_size,
     momentum_target,
 )
-from trajsim.samplers.momentum_lowering import Momentum
+from trajsim.samplers.quantum_jump.momentum.lowering import Momentum
 from trajsim.terms import exchange, field, power_law
-from trajsim.translation_group import TranslationGroup
 
 Matrix = NDArray[np.complex128]
 
@@ -125,3 +127,22 @@ def applied(operators: MomentumOperators, operator: int, sector: int, psi: Matri
     norm = momentum_apply(operators, operator, sector, reals(psi, 4), y, 1.0, 0.0, True)
     np.testing.assert_array_equal(y[2 * size :], 0.0)
     return norm, complexes(y[: 2 * size])
+
+
+@njit
+def momentum_jump(operators, draws, sector, psi, work, u1, u2):
+    """Jump by the channel that u1, u2, uniform in (0, 1), select: psi is overwritten, normalised; (channel, sector).
+
+    psi and work have room for every sector. The channel is -1, and psi as it was, if all rates vanish.
+    """
+    channel = momentum_choose(operators, draws, sector, psi, work, u1, u2)
+    if channel < 0:
+        return -1, sector
+    rate = momentum_apply(operators, 1 + channel, sector, psi, work, 1.0, 0.0, True)
+    if not (rate > 0.0 and np.isfinite(rate)):
+        return -1, sector
+    to = momentum_target(operators, 1 + channel, sector)
+    size = 2 * momentum_size(operators, to)
+    psi[:size] = work[:size] / np.sqrt(rate)
+    psi[size:] = 0.0
+    return channel, to

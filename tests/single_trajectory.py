@@ -9,11 +9,12 @@ import numpy as np
 
 from trajsim import streams
 from trajsim.model import SpinModel
-from trajsim.samplers import sectors, simd, status
-from trajsim.samplers.frugal import ROWS
-from trajsim.samplers.jump_kernel import Clock, Counters, Generator, Space
-from trajsim.samplers.lowering import effective_hamiltonian, lower_generator
-from trajsim.samplers.recording import evolve
+from trajsim.samplers import simd, status
+from trajsim.samplers.quantum_jump import sectors
+from trajsim.samplers.quantum_jump.frugal import ROWS
+from trajsim.samplers.quantum_jump.kernel import Clock, Counters, Generator, Space
+from trajsim.samplers.quantum_jump.lowering import effective_hamiltonian, lower_generator
+from trajsim.samplers.quantum_jump.recording import evolve
 from trajsim.samplers.vectors import aligned, padded
 
 CLOCK, COUNTERS = Clock(), Counters()
@@ -71,7 +72,6 @@ class Trajectory:
             vectors=aligned((rows, length + 3 * block), self.dtype),
             work=aligned((length,), self.dtype),
             rates=np.zeros(len(model.lowered.jumps)),
-            turns=aligned((rows * simd.lane_count(self.dtype),), self.dtype),
             block=block,
             logged_time=np.zeros(self.logged),
             logged_channel=np.zeros(self.logged, dtype=np.int32),

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from trajsim.lowering import LocalOperator
+from trajsim.model.lowering import LocalOperator
 from trajsim.samplers.simd import block_size
 from trajsim.samplers.vectors import aligned
 

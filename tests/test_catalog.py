@@ -13,10 +13,10 @@ from trajsim.catalog import (
     driven_xy,
     gain_loss_chain,
 )
-from trajsim.embedding import embed
 from trajsim.errors import InputError, UnsupportedError
 from trajsim.lattice import Lattice
 from trajsim.model import SpinModel
+from trajsim.model.embedding import embed
 
 # textbook order: up first, site 0 the first factor, as in QuTiP
 PAULI = {

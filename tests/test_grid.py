@@ -5,7 +5,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trajsim import grid
 from trajsim.errors import InputError
 from trajsim.grid import SteadyState, TimeGrid
 
@@ -69,33 +68,30 @@ def test_bad_times(times, message):
 @pytest.mark.parametrize(
     ("spec", "message"),
     [
-        ({"stop": 1.0}, "`times.step` must be given, but it is missing"),
-        ({"step": 1.0}, "`times.stop` must be given, but it is missing"),
-        ({"stop": 1.0, "stepp": 1.0}, "`times.stepp` must be one of start, step, stop, but it is an unknown key"),
-        ({"stop": 1.0, "step": 0.0}, "`times.step` must be positive, but 0 was given"),
-        ({"stop": 1.0, "step": -1.0}, "`times.step` must be positive, but -1 was given"),
-        ({"stop": 0.0, "step": 1.0}, "`times.stop` must be greater than `start` = 0, but 0 was given"),
-        ({"start": -1.0, "stop": 1.0, "step": 1.0}, "`times.start` must not be negative, but -1 was given"),
+        ({"stop": 1.0, "step": 0.0}, "`step` must be positive, but 0 was given"),
+        ({"stop": 1.0, "step": -1.0}, "`step` must be positive, but -1 was given"),
+        ({"stop": 0.0, "step": 1.0}, "`stop` must be greater than `start` = 0, but 0 was given"),
+        ({"start": -1.0, "stop": 1.0, "step": 1.0}, "`start` must not be negative, but -1 was given"),
         (
             {"stop": 1.0, "step": 0.3},
-            "`times.step` must divide `stop` - `start` = 1 into whole steps, but 0.3 was given",
+            "`step` must divide `stop` - `start` = 1 into whole steps, but 0.3 was given",
         ),
         (
             {"stop": 1.0, "step": 2.0},
-            "`times.step` must divide `stop` - `start` = 1 into whole steps, but 2 was given",
+            "`step` must divide `stop` - `start` = 1 into whole steps, but 2 was given",
         ),
         (
             {"stop": 1.0, "step": 5e-324},
-            "`times.step` must make at most 10000000 samples of `stop` - `start`, but 4.94066e-324 was given",
+            "`step` must make at most 10000000 samples of `stop` - `start`, but 4.94066e-324 was given",
         ),
-        ({"stop": "1", "step": 1.0}, "`times.stop` must be a number, but '1' was given"),
-        ({"stop": float("inf"), "step": 1.0}, "`times.stop` must be finite, but inf was given"),
-        ({"stop": 1.0, "step": True}, "`times.step` must be a number, but True was given"),
+        ({"stop": "1", "step": 1.0}, "`stop` must be a number, but '1' was given"),
+        ({"stop": float("inf"), "step": 1.0}, "`stop` must be finite, but inf was given"),
+        ({"stop": 1.0, "step": True}, "`step` must be a number, but True was given"),
     ],
 )
-def test_bad_section_times(spec, message):
+def test_bad_regular_times(spec, message):
     with pytest.raises(InputError) as error:
-        grid.from_spec(spec, None)
+        TimeGrid.regular(**spec)
     assert str(error.value) == message
 
 
@@ -105,47 +101,26 @@ GOOD = {"burn_in": 5.0, "duration": 10.0, "sample_every": 0.5}
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"burn_in": -1.0}, "`steady_state.burn_in` must not be negative, but -1 was given"),
-        ({"duration": 0.0}, "`steady_state.duration` must be positive, but 0 was given"),
-        ({"sample_every": 0.0}, "`steady_state.sample_every` must be positive, but 0 was given"),
+        ({"burn_in": -1.0}, "`burn_in` must not be negative, but -1 was given"),
+        ({"duration": 0.0}, "`duration` must be positive, but 0 was given"),
+        ({"sample_every": 0.0}, "`sample_every` must be positive, but 0 was given"),
         (
             {"sample_every": 0.3},
-            "`steady_state.sample_every` must divide `duration` = 10 into whole steps, but 0.3 was given",
+            "`sample_every` must divide `duration` = 10 into whole steps, but 0.3 was given",
         ),
         (
             {"sample_every": 20.0},
-            "`steady_state.sample_every` must divide `duration` = 10 into whole steps, but 20 was given",
+            "`sample_every` must divide `duration` = 10 into whole steps, but 20 was given",
         ),
         (
             {"sample_every": 1e-9},
-            "`steady_state.sample_every` must make at most 10000000 samples of `duration`, but 1e-09 was given",
+            "`sample_every` must make at most 10000000 samples of `duration`, but 1e-09 was given",
         ),
-        ({"burn_in": "long"}, "`steady_state.burn_in` must be a number, but 'long' was given"),
-        ({"duration": float("nan")}, "`steady_state.duration` must be finite, but nan was given"),
-        (
-            {"times": 1.0},
-            "`steady_state.times` must be one of burn_in, duration, sample_every, but it is an unknown key",
-        ),
+        ({"burn_in": "long"}, "`burn_in` must be a number, but 'long' was given"),
+        ({"duration": float("nan")}, "`duration` must be finite, but nan was given"),
     ],
 )
-def test_bad_section_steady_state(change, message):
+def test_bad_steady_state(change, message):
     with pytest.raises(InputError) as error:
-        grid.from_spec(None, GOOD | change)
+        SteadyState(**GOOD | change)
     assert str(error.value) == message
-
-
-def test_missing_keys_of_a_steady_state():
-    for key in GOOD:
-        with pytest.raises(InputError) as error:
-            grid.from_spec(None, {k: v for k, v in GOOD.items() if k != key})
-        assert str(error.value) == f"`steady_state.{key}` must be given, but it is missing"
-
-
-def test_one_section_makes_the_grid():
-    assert grid.from_spec({"stop": 1.0, "step": 0.5}, None) == TimeGrid([0.0, 0.5, 1.0])
-    assert grid.from_spec({"start": 0.5, "stop": 1.0, "step": 0.5}, None) == TimeGrid([0.5, 1.0])
-    assert grid.from_spec(None, GOOD) == SteadyState(5.0, 10.0, 0.5)
-    for both, given_ in ((({}, {}), "both were"), ((None, None), "neither was")):
-        with pytest.raises(InputError) as error:
-            grid.from_spec(*both)
-        assert str(error.value) == f"exactly one of [times] and [steady_state] must be given, but {given_}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
 import sys
@@ -13,6 +14,31 @@ import pytest
 import trajsim
 
 ROOT = Path(__file__).parents[1]
+
+# Arrows point down: a room imports from its own row and from those below it, for types and inside functions too.
+ROWS = (
+    "cli",
+    "analysis convergence",
+    "campaign",
+    "samplers references ensemble two_time",
+    "observables records",
+    "model catalog initial",
+    "terms",
+    "lattice operators",
+    "checks errors grid kernel_cache layout statistics streams",
+)
+APART = {  # what a room must not know although it stands above it or beside it
+    "samplers": "references",
+    "references": "samplers",
+    "convergence": "analysis",
+    "analysis": "samplers references campaign convergence ensemble two_time",
+    "samplers.quantum_jump": "samplers.dicke_jump samplers.truncated_wigner",
+    "samplers.dicke_jump": "samplers.quantum_jump samplers.truncated_wigner",
+    "samplers.truncated_wigner": "samplers.quantum_jump samplers.dicke_jump",
+    "references.lindblad": "references.permutation references.gaussian references.mean_field",
+    "references.permutation": "references.lindblad references.gaussian references.mean_field",
+    "references.gaussian": "references.lindblad references.permutation references.mean_field",
+}
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -56,6 +82,56 @@ def test_packages_on_disk_are_packages_in_the_build():
     declared = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
     found = {".".join(p.parent.relative_to(ROOT).parts) for p in (ROOT / "trajsim").rglob("__init__.py")}
     assert set(declared) == found | {"trajsim.analysis"}
+
+
+def sources() -> dict[str, Path]:
+    """Every module by its name without `trajsim.`; a package by its own."""
+    found = {}
+    for folder, prefix in ((ROOT / "trajsim", ()), (ROOT / "analysis", ("analysis",))):
+        for path in folder.rglob("*.py"):
+            parts = (*prefix, *path.relative_to(folder).with_suffix("").parts)
+            found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return {name: path for name, path in found.items() if name not in ("", "__main__")}
+
+
+def imports(path: Path, modules: dict[str, Path]) -> set[str]:
+    """The modules that a file imports, wherever it does."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        match node:
+            case ast.Import(names=names):
+                found |= {name.name for name in names}
+            case ast.ImportFrom(module=module, names=names, level=0):
+                found |= {f"{module}.{name.name}" for name in names}
+            case ast.ImportFrom(level=level):
+                assert level == 1, f"{path}: write out an import that leaves its folder"
+    inside = {name.removeprefix("trajsim.") for name in found if name.startswith("trajsim.")}
+    return {name if name in modules else name.rpartition(".")[0] for name in inside} - {""}
+
+
+def within(module: str, rooms: str) -> bool:
+    return any(f"{module}.".startswith(f"{room}.") for room in rooms.split())
+
+
+MODULES = sources()
+
+
+@pytest.mark.parametrize("module", sorted(MODULES))
+def test_arrows_point_down(module):
+    (row,) = [number for number, rooms in enumerate(ROWS) if within(module, rooms)]
+    above = " ".join(ROWS[:row])
+    apart = " ".join(rooms for room, rooms in APART.items() if within(module, room))
+    assert not [other for other in imports(MODULES[module], MODULES) if within(other, f"{above} {apart}")]
+
+
+def test_arrows_are_seen(tmp_path):
+    path = tmp_path / "model.py"
+    path.write_text("import trajsim.campaign.run\ndef f():\n    from trajsim.samplers import status, protocol as p\n")
+    assert imports(path, MODULES) == {"campaign.run", "samplers.status", "samplers.protocol"}
+    path.write_text("from trajsim import Lattice, mpi\nfrom trajsim.model import SpinModel\n")
+    assert imports(path, MODULES) == {"model"}
+    assert within("samplers.status", "cli samplers")
+    assert not within("samplers_of.status", "cli samplers")
 
 
 def test_no_path_of_a_machine_is_committed():

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from trajsim import streams
 from trajsim.kernel_cache import stamp_of
-from trajsim.samplers import jump_kernel, measurement, operator_bank
+from trajsim.samplers.quantum_jump import kernel as jump_kernel
+from trajsim.samplers.quantum_jump import measurement, operator_bank
 
 INNER = """
 from pathlib import Path
@@ -53,8 +54,9 @@ def test_every_kernel_has_the_stamp_of_all():
     modules = (streams, operator_bank, jump_kernel, measurement)
     kernels = [kernel for m in modules for kernel in vars(m).values() if hasattr(kernel, "signatures")]
     assert len(kernels) > 20
-    folder = Path(jump_kernel.__file__).parent
-    stamp = stamp_of([*folder.glob("*.py"), folder.parent / "streams.py"])
+    package = Path(streams.__file__).parent
+    rooms = [path for room in ("samplers", "references") for path in (package / room).rglob("*.py")]
+    stamp = stamp_of([*rooms, package / "streams.py"])
     assert {kernel._cache._cache_file._source_stamp for kernel in kernels} == {stamp}
 
 

@@ -27,19 +27,6 @@ _HOME = {
     "solve": "references.solve",
     "two_time_correlation": "two_time",
 }
-_MODULES = (
-    "analysis",
-    "catalog",
-    "errors",
-    "initial",
-    "lattice",
-    "model",
-    "observables",
-    "operators",
-    "records",
-    "references",
-    "terms",
-)
 
 __all__ = [  # noqa: RUF022 - classes and functions first, then modules
     "DickeJump",

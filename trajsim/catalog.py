@@ -13,13 +13,13 @@ from collections.abc import Callable
 
 import numpy as np
 
-from trajsim.all_pairs import LARGEST_LIST
 from trajsim.checks import describe, integer, number, rate
 from trajsim.errors import InputError, UnsupportedError
 from trajsim.lattice import Lattice
 from trajsim.model import SpinModel
 from trajsim.operators import read_only, spin
 from trajsim.terms import Jump, Term, collective_jump, exchange, field, local_jump, pair_jump
+from trajsim.terms.all_pairs import LARGEST_LIST
 
 __all__ = [
     "CATALOG",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from trajsim.errors import InputError
 
-__all__ = ["SteadyState", "TimeGrid", "from_spec"]
+__all__ = ["SteadyState", "TimeGrid"]
 
 MOST_SAMPLES = 10**7
 
@@ -132,30 +132,3 @@ class SteadyState:
 
 
 Grid = TimeGrid | SteadyState
-
-
-def from_spec(times: Mapping[str, Any] | None, steady_state: Mapping[str, Any] | None) -> Grid:
-    """Grid from the sections [times] or [steady_state] of a campaign, of which exactly one must be given.
-
-    Raises: InputError naming the key.
-    """
-    if (times is None) == (steady_state is None):
-        given = "both were" if times is not None else "neither was"
-        raise InputError(f"exactly one of [times] and [steady_state] must be given, but {given}")
-    section, spec, required, optional = (
-        ("times", times, {"stop", "step"}, {"start"})
-        if times is not None
-        else ("steady_state", steady_state, {"burn_in", "duration", "sample_every"}, set())
-    )
-    assert spec is not None
-    unknown = sorted(set(spec) - required - optional)
-    if unknown:
-        allowed = ", ".join(sorted(required | optional))
-        raise InputError(f"`{section}.{unknown[0]}` must be one of {allowed}, but it is an unknown key")
-    missing = sorted(required - set(spec))
-    if missing:
-        raise InputError(f"`{section}.{missing[0]}` must be given, but it is missing")
-    try:
-        return TimeGrid.regular(**spec) if times is not None else SteadyState(**spec)
-    except InputError as error:
-        raise InputError(str(error).replace("`", f"`{section}.", 1)) from None

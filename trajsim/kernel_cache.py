@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +21,20 @@ def stamp_of(sources: Iterable[Path]) -> str:
     return hashlib.sha256(b"\0".join(text for text in texts if b"numba" in text)).hexdigest()
 
 
+@cache
+def _stamp_of_all() -> str:
+    here = Path(__file__).parent
+    rooms = (here / "samplers", here / "references")
+    return stamp_of([here / "streams.py", *(path for room in rooms for path in room.rglob("*.py"))])
+
+
 def renew(kernels: Mapping[str, Any], stamp: str | None = None) -> None:
     """Let the compiled functions among `kernels` (the globals of a module) be loaded only if `stamp` is unchanged.
 
     stamp: of all kernels of trajsim by default. Call it at the end of every module with kernels.
     """
     if stamp is None:
-        here = Path(__file__).parent
-        stamp = stamp_of([here / "streams.py", *(here / "samplers").glob("*.py")])
+        stamp = _stamp_of_all()
     for kernel in kernels.values():
         file = getattr(getattr(kernel, "_cache", None), "_cache_file", None)
         if file is not None:

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from trajsim.all_pairs import AllPairs
 from trajsim.errors import InputError, UnsupportedError
 from trajsim.layout import Field, Layout
-from trajsim.local_operators import LocalPolynomial, PairOperator
+from trajsim.model.local_operators import LocalPolynomial, PairOperator
 from trajsim.terms import Term
+from trajsim.terms.all_pairs import AllPairs
 
 if TYPE_CHECKING:
     from trajsim.grid import Grid
@@ -437,7 +437,7 @@ def from_spec(record: Mapping[str, Any], model: SpinModel) -> tuple[Observable, 
 
     Raises: InputError naming the key.
     """
-    from trajsim.model_spec import parse_terms
+    from trajsim.model.spec import parse_terms
     from trajsim.records import RECORDS, Record, from_value
 
     observables: list[Observable] = []

@@ -32,8 +32,8 @@ from trajsim.terms import Term
 if TYPE_CHECKING:
     import xarray as xr
 
-    from trajsim.lowering import LocalOperator
     from trajsim.model import SpinModel
+    from trajsim.model.lowering import LocalOperator
     from trajsim.samplers.protocol import CompiledSampler, Sampler
 
 __all__ = ["two_time_correlation"]
@@ -73,7 +73,7 @@ def two_time_correlation(
     import xarray as xr
 
     from trajsim import streams
-    from trajsim.embedding import embed
+    from trajsim.model.embedding import embed
     from trajsim.statistics import standard_error
 
     check_supported(sampler, [FinalStates()])

@@ -17,7 +17,7 @@ from figures import main
 from matplotlib.figure import Figure
 
 from trajsim import analysis
-from trajsim.references.gaussian_closed_forms import ordered_phase, phase_boundaries
+from trajsim.references.gaussian.closed_forms import ordered_phase, phase_boundaries
 
 G, H = 1.0, 0.5
 BOX = {"boxstyle": "round,pad=0.2", "facecolor": "white", "edgecolor": "none", "alpha": 0.7}

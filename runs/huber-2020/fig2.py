@@ -25,7 +25,7 @@ import trajsim
 from trajsim import catalog, observables
 from trajsim.errors import TrajsimError
 from trajsim.model import SpinModel
-from trajsim.references.spectrum import Sector, gap, slowest_modes
+from trajsim.references.lindblad.spectrum import Sector, gap, slowest_modes
 
 SECTORS = (Sector(0), Sector(1))  # of Sz(ket) - Sz(bra); the steady state is in 0, the slowest mode near g in 1
 

@@ -26,8 +26,8 @@ import trajsim
 from trajsim import catalog
 from trajsim.errors import TrajsimError
 from trajsim.model import SpinModel
-from trajsim.references.density import DensityMatrix
-from trajsim.references.spectrum import Sector, slowest_modes
+from trajsim.references.lindblad.density import DensityMatrix
+from trajsim.references.lindblad.spectrum import Sector, slowest_modes
 
 MEAN = 0.5  # (gain + loss) / 2 in units of g
 MODES = 8

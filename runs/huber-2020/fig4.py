@@ -27,8 +27,8 @@ from matplotlib.figure import Figure
 import trajsim
 from trajsim.errors import TrajsimError
 from trajsim.model import Site, SpinModel, Term, local_jump
-from trajsim.references.density import DensityMatrix
-from trajsim.references.spectrum import nearest_modes
+from trajsim.references.lindblad.density import DensityMatrix
+from trajsim.references.lindblad.spectrum import nearest_modes
 
 U = DELTA = 10.0  # in units of gamma
 TRANSITION = 1.76  # of D to infinity; where the gap is narrowest is above it for a finite D

@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 
 from trajsim import analysis
 from trajsim.analysis.tables import with_error
-from trajsim.references.gaussian_closed_forms import OrderedChain, ordered_phase, phase_boundaries
+from trajsim.references.gaussian.closed_forms import OrderedChain, ordered_phase, phase_boundaries
 
 G, H, GAIN = 1.0, 0.5, 1.5
 

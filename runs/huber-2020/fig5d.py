@@ -21,7 +21,7 @@ from matplotlib.ticker import NullFormatter, ScalarFormatter
 
 from trajsim import analysis
 from trajsim.analysis.tables import with_error
-from trajsim.references.gaussian_closed_forms import OrderedChain
+from trajsim.references.gaussian.closed_forms import OrderedChain
 
 G, H = 1.0, 0.5
 WINDOW = (2, 6)

@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 
 from trajsim import catalog
 from trajsim.errors import TrajsimError
-from trajsim.references.gaussian_growth import growth_rates
+from trajsim.references.gaussian.growth import growth_rates
 
 G, H = 1.0, 0.5
 PANELS = (("(a) PT", 0.3), ("(b) pseudo-PT", 1.0), ("(c) antiferromagnet", 2.0))

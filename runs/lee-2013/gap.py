@@ -23,7 +23,7 @@ from matplotlib.figure import Figure
 from trajsim import catalog
 from trajsim.errors import InputError, TrajsimError
 from trajsim.lattice import Lattice
-from trajsim.references.spectrum import gap
+from trajsim.references.lindblad.spectrum import gap
 
 JZ = 1.0  # in units of gamma, Jy = 0
 BOUNDARY = JZ + 1 / 16 / JZ

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from trajsim import mpi
+from trajsim.campaign import mpi
 
 
 def never() -> bool:

@@ -11,12 +11,12 @@ from launch import contents, ranks, run
 
 import trajsim
 from trajsim import analysis
+from trajsim.campaign.mpi import Serial
 from trajsim.campaign.plan import make_plan
 from trajsim.campaign.run import run_campaign
 from trajsim.campaign.spec import Campaign
 from trajsim.cli import main
 from trajsim.errors import CampaignError
-from trajsim.mpi import Serial
 from trajsim.observables import OBSERVABLES
 
 CAMPAIGN = """

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from trajsim.campaign.block_io import explained, write_group
+from trajsim.campaign.mpi import Communicator
 from trajsim.campaign.schedule import Unit
-from trajsim.mpi import Communicator
 
 __all__ = ["Provenance", "begin_run"]
 

@@ -18,11 +18,11 @@ from trajsim.campaign.block_io import block_path, check_block, remove_block, wri
 from trajsim.campaign.header import point_path
 from trajsim.campaign.interrupt import Interruption, interruptible
 from trajsim.campaign.lock import Lock
+from trajsim.campaign.mpi import Communicator, Serial
 from trajsim.campaign.provenance import Provenance, begin_run
 from trajsim.campaign.schedule import Outcome, PointPlan, Unit
 from trajsim.campaign.writer import Begun, begin
 from trajsim.errors import DamagedStoreError
-from trajsim.mpi import Communicator, Serial
 from trajsim.samplers.protocol import CompiledSampler
 
 if TYPE_CHECKING:

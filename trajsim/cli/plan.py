@@ -32,7 +32,7 @@ def execute(arguments: argparse.Namespace) -> int:
     """Print the plan."""
     if arguments.ranks < 1:
         raise InputError(f"`--ranks` must be at least 1, but {arguments.ranks} was given")
-    from trajsim.mpi import pin_threads
+    from trajsim.campaign.mpi import pin_threads
 
     pin_threads()  # the time is that of one core
     from trajsim.campaign.plan import make_plan

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 from trajsim.cli.codes import OK, RESUME, UNSOUND, USAGE, exit_code
 
 if TYPE_CHECKING:
+    from trajsim.campaign.mpi import Communicator
     from trajsim.campaign.run import RunReport
     from trajsim.campaign.spec import Campaign
-    from trajsim.mpi import Communicator
 
 __all__ = ["add_to"]
 
@@ -32,7 +32,7 @@ def add_to(commands: Any) -> None:
 
 def execute(arguments: argparse.Namespace) -> int:
     """Run; the exit code says whether it was interrupted or trajectories failed."""
-    from trajsim import mpi
+    from trajsim.campaign import mpi
 
     mpi.pin_threads()  # before numpy is imported
     ranks = mpi.connect(exit_code)
@@ -40,7 +40,7 @@ def execute(arguments: argparse.Namespace) -> int:
     if campaign is None:
         return USAGE
     from trajsim.campaign.run import run_campaign
-    from trajsim.progress import ProgressLine
+    from trajsim.cli.progress import ProgressLine
 
     if ranks.rank == 0:
         for note in campaign.notes():

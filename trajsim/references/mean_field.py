@@ -27,8 +27,8 @@ from trajsim import observables as record
 from trajsim.checks import number
 from trajsim.errors import InputError, UnsupportedError
 from trajsim.initial import Configuration, InitialState, Product
+from trajsim.model.spin_polynomials import SpinJump, spin_form
 from trajsim.references.result import to_dataset
-from trajsim.spin_polynomials import SpinJump, spin_form
 
 if TYPE_CHECKING:
     import xarray as xr
