@@ -208,9 +208,10 @@ def test_every_figure_draws_and_is_labelled(ensembles: dict[str, xr.Dataset], tm
             kinds.add(result.attrs["kind"])
     from trajsim.analysis.plots import _PLOTS
 
-    # no reducer of an ensemble without sublattices makes them; drawn in test_two_time, test_restoration, test_sweeps
+    # no reducer of an ensemble without sublattices makes them; drawn in test_two_time, test_restoration, test_sweeps,
+    # test_time_steps
     elsewhere = {"two_time_correlation", "transverse_polarisation", "symmetry_restoration"}
-    elsewhere |= {"critical_exponent", "map", "spin_variance"}
+    elsewhere |= {"critical_exponent", "map", "spin_variance", "strong_error"}
     assert kinds == set(_PLOTS) - elsewhere
 
 

@@ -38,11 +38,27 @@ def block(model, first, count, settings=None, observables=None, start=None, time
     return compiled.run_block(11, first, count, keep_raw=True)
 
 
+def crowded():
+    """Fields, anisotropy, three jumps on a site, one shared by all: every road through the kernel."""
+    lattice = Lattice.chain(3)
+    jumps = [*(local_jump(name, 0, 0.02) for name in ("S-", "S+", "Sz")), local_jump("Sz", 1, 0.1)]
+    return SpinModel.on(
+        lattice,
+        (*exchange(lattice, (0.1, 0.2, -0.1)), *field(lattice, (0.3, 0.0, 0.1)), *single_site(lattice, "Sz Sz", 0.02)),
+        (*jumps, collective_jump("S-", [1.0, 0.5j, -0.7], 0.02)),
+        spin=10.0,
+    )
+
+
 @BOTH
-@pytest.mark.parametrize("start", [initial.Product([0.3, 0.4, 0.5]), initial.RandomProduct()], ids=["fixed", "random"])
-def test_trajectories_depend_on_their_number_alone(precision, start):
+@pytest.mark.parametrize(
+    ("model", "start"),
+    [(chain(), initial.Product([0.3, 0.4, 0.5])), (chain(), initial.RandomProduct()), (crowded(), initial.Product())],
+    ids=["fixed", "random", "crowded"],
+)
+def test_trajectories_depend_on_their_number_alone(precision, model, start):
     """Bit by bit: whatever the block, the lane and what is drawn beside."""
-    model, settings = chain(), TruncatedWigner(precision=precision)
+    settings = TruncatedWigner(precision=precision)
     whole = block(model, 0, LANES + 13, settings, start=start)
     assert whole.status.tolist() == [0] * (LANES + 13)
     for first, count in ((0, 5), (5, 1), (7, LANES + 6), (LANES - 1, 9)):

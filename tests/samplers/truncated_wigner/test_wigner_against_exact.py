@@ -14,6 +14,7 @@ from scipy import stats
 import trajsim
 from trajsim import SpinModel, TruncatedWigner, catalog, grid, initial
 from trajsim import observables as obs
+from trajsim.samplers.truncated_wigner.initial import RULES
 from trajsim.terms import Term, collective_jump, field, local_jump
 
 Z = stats.norm.isf(1e-4 / 2)
@@ -51,6 +52,25 @@ def test_bias_of_the_dimer(S):
         found, error = staggered(S, gain, gain)
         bias, error = found / (a - b) - 1, error / (a - b)
         assert abs(bias - expected) < Z * error + 0.007, (S, gain, bias, error)
+
+
+def documented_dynamics():
+    """{(rule, S): largest error of <S^a>/S}: the other table that users read."""
+    text = TruncatedWigner.__doc__ or ""
+    spins = [float(Fraction(S)) for S in re.findall(r"S = (\S+)", re.search(r"(?m)^ +sampling +(S.*)$", text)[1])]
+    rows = re.findall(r"(?m)^ +([a-z]\w+) +(\d+ .*\d)$", text)
+    assert sorted(rule for rule, _ in rows) == sorted(RULES)
+    return {(rule, S): int(cell) / 100 for rule, cells in rows for S, cell in zip(spins, cells.split(), strict=True)}
+
+
+@pytest.mark.filterwarnings("ignore:truncated_wigner is:trajsim.errors.TrajsimWarning")
+@pytest.mark.parametrize(("rule", "S"), documented_dynamics())
+def test_bias_of_dynamics(rule, S):
+    model = catalog.gain_loss_chain(1, S, 1.0, 0.0, 1.0, 1.0, periodic=False)
+    found, error = deviations(model, TruncatedWigner(sampling=rule), (0.0, 1.0, 2.0, 3.0, 4.0), 16384)
+    largest, error = np.abs(found[:, :6]).max(), error[:, :6].max()
+    # the largest of 30 numbers with errors is the larger for it
+    assert abs(largest - documented_dynamics()[rule, S]) < Z * error + 0.007, (rule, S, largest, error)
 
 
 def test_dimer_off_the_line():
@@ -125,7 +145,7 @@ def general(S):
     return SpinModel.on(2, terms, jumps, spin=S)
 
 
-@pytest.mark.parametrize("S", [4.0, 6.0])
+@pytest.mark.parametrize("S", [4.0, 6.0, 8.0])
 def test_general_model(S):
     """Early exact but for the time step, later to O(1 / S)."""
     times = (0.0, 0.5, 1.0, 2.0) if S == 4.0 else (0.0, 0.5, 1.0)

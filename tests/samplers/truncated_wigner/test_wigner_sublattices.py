@@ -33,10 +33,12 @@ def test_moments_are_those_of_the_sites(sampling: str) -> None:
             np.testing.assert_allclose(part.sel(order=2), squares[:, start::2].mean(axis=-1), atol=1e-11)
 
 
-@pytest.mark.parametrize(("configuration", "gain", "loss"), [("ud", 2.0, 1.8), ("uu", 0.6, 0.2)])
-def test_occupations_of_holstein_and_primakoff(configuration: str, gain: float, loss: float) -> None:
+@pytest.mark.parametrize(
+    ("configuration", "gain", "loss", "S"),
+    [("ud", 2.0, 1.8, 200.0), ("ud", 1.8, 2.2, 2000.0), ("uu", 0.6, 0.2, 2000.0), ("dd", 0.1, 0.4, 500.0)],
+)
+def test_occupations_of_holstein_and_primakoff(configuration: str, gain: float, loss: float, S: float) -> None:
     """S - |<S^z>| of large spins in the ordered phases; the truncated terms are smaller than the errors by 1/S."""
-    S = 1000.0
     model = catalog.gain_loss_chain(8, S, 1.0, 0.5, gain, loss)
     axes = ["+z" if letter == "u" else "-z" for letter in configuration] * 8
     found = trajsim.sample(
