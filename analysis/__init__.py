@@ -40,6 +40,7 @@ _HOME = {
     "relaxation_rate": "relaxation",
     "rows": "tables",
     "spin_variance": "fluctuations",
+    "strong_error": "time_steps",
     "structure_factor": "structure_factors",
     "symmetry_restoration": "restoration",
     "table": "tables",
@@ -78,6 +79,7 @@ __all__ = [
     "relaxation_rate",
     "rows",
     "spin_variance",
+    "strong_error",
     "structure_factor",
     "symmetry_restoration",
     "table",
@@ -110,6 +112,7 @@ if TYPE_CHECKING:
     from .squeezing import kitagawa_ueda_squeezing, wineland_squeezing
     from .structure_factors import structure_factor
     from .tables import rows, table, to_csv, to_json, to_netcdf
+    from .time_steps import strong_error
 
 
 def __getattr__(name: str) -> Any:

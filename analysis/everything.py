@@ -24,6 +24,7 @@ from .relaxation import relaxation_rate
 from .restoration import has_transverse, symmetry_restoration, transverse_polarisation
 from .squeezing import has_second_moments, kitagawa_ueda_squeezing, wineland_squeezing
 from .structure_factors import structure_factor
+from .time_steps import strong_error
 
 # result -> the observables one of which it needs, and how it is made
 _DERIVED: dict[str, tuple[tuple[str, ...], Callable[[xr.Dataset], xr.Dataset]]] = {
@@ -36,6 +37,7 @@ _DERIVED: dict[str, tuple[tuple[str, ...], Callable[[xr.Dataset], xr.Dataset]]] 
     "bimodality_coefficient": (("collective_moment", "collective_distribution"), bimodality_coefficient),
     "binder_cumulant": (("collective_moment", "collective_distribution"), binder_cumulant),
     "bimodality_index": (("collective_distribution",), bimodality_index),
+    "strong_error": (("time_step_error",), strong_error),
 }
 _SQUEEZING = {"kitagawa_ueda_squeezing": kitagawa_ueda_squeezing, "wineland_squeezing": wineland_squeezing}
 

@@ -36,8 +36,29 @@ def plot(result: xr.Dataset) -> Figure:
 
 
 def plot_mean(result: xr.Dataset) -> Figure:
-    """Against time, else the sites, else the swept parameter, else the labels; one line for each other label."""
+    """Against time, else the sites, else the swept parameter, else the labels; one line for each other label.
+
+    A distribution of two magnetisations is a map for each point, at the last time.
+    """
+    if {"m_a", "m_b"} <= set(result.dims):
+        return _joint_distribution(result)
     return _figure(result, "site" if "site" in result.dims and "time" not in result.dims else _free(result))
+
+
+def _joint_distribution(result: xr.Dataset) -> Figure:
+    part = result.isel(time=-1) if "time" in result.dims else result
+    points = range(min(part.sizes["point"], LINES))
+    figure, panels = _panels(len(points))
+    for axes, point in zip(panels, points, strict=True):
+        at = part.isel(point=point)
+        values = at["value"].transpose("m_b", "m_a").values
+        image = axes.pcolormesh(at["m_a"].values, at["m_b"].values, values, vmin=0.0, shading="nearest")
+        figure.colorbar(image, ax=axes, label="P(m_a, m_b)")
+        title = ", ".join(_words(part, {"point": point}))
+        if "time" in result.dims:
+            title += f"{', ' if title else ''}time = {_text(result['time'].values[-1])}"
+        axes.set(xlabel="m_a [hbar]", ylabel="m_b [hbar]", title=title)
+    return _finish(figure, result)
 
 
 def plot_correlation(result: xr.Dataset) -> Figure:
@@ -217,6 +238,7 @@ _PLOTS: dict[str, Callable[[xr.Dataset], Figure]] = {
     "transverse_polarisation": plot_transverse_polarisation,
     "kitagawa_ueda_squeezing": plot_number,
     "order_parameter": plot_number,
+    "strong_error": plot_number,
     "bimodality_coefficient": plot_number,
     "bimodality_index": plot_number,
     "binder_cumulant": plot_number,

@@ -50,9 +50,10 @@ magnetisation = ["x", "y", "z"]
 correlation = ["xx", "yy", "zz"]
 """
 
-# sites -> duration, trajectories, block: about half a minute of work on one rank, in blocks of half a second, so that
-# the last block, which one rank draws alone, weighs little
-WORK = {10: (16.0, 16384, 256), 12: (16.0, 4096, 64), 14: (8.0, 1536, 32), 16: (8.0, 256, 4), 18: (2.0, 64, 2)}
+# sites -> duration, trajectories, block: half a minute of work on one rank, in blocks of about a second
+WORK = {
+    10: (16.0, 24576, 768), 12: (16.0, 6144, 192), 14: (8.0, 3072, 64), 16: (8.0, 384, 8), 18: (2.0, 64, 2)
+}  # fmt: skip
 
 
 def launcher() -> list[str]:

@@ -6,9 +6,10 @@
 The gain-loss chain (h = g/2, gain = 1.5 g, loss = 0.6 g, S = 100, step 0.02 / g) from all spins along x. XMDS2
 integrates the rotation of each spin, written down as in its manual, by its semi-implicit method of the same order (SI)
 with two evaluations of the drift a step, as trajsim's, and besides with three, its default; its fastest generator
-(dsfmt). It draws one trajectory after the other, trajsim 32 at once. Whole runs are timed, in turns, CPU time: start,
-initial spins and measurement included, compilation not. Both must agree on the magnetisation (XMDS2 with three
-iterations: with two |s| drifts by a percent).
+(dsfmt), compiled with -O3 -march=native -ffast-math, its default. Both sides draw 32 trajectories of the same length:
+XMDS2 one after the other (its driver multi-path), trajsim all at once. Whole runs are timed, in turns, CPU time: start,
+initial spins and measurement included, compilation not. All must agree on the magnetisation, XMDS2 with two iterations
+less closely: |s| then drifts, and <S^z>/S is off by 0.05 at t = 400.
 """
 
 from __future__ import annotations
@@ -32,13 +33,14 @@ from trajsim import observables as obs
 
 TARGETS = {"double": 8.0, "single": 11.0}
 S, G, H, GAIN, LOSS, STEP = 100.0, 1.0, 0.5, 1.5, 0.6, 0.02
-STEPS = 20_000  # of trajsim's 32 trajectories; XMDS2 does as many spins times steps in one
-LANES = 32
-AGREEMENT = 0.03  # of <S^z>/S: XMDS2 averages one trajectory over its time
+STEPS = 20_000
+LANES = 32  # trajectories
+AGREEMENT = {3: 0.02, 2: 0.1}  # of <S^z>/S, by iterations
 
 SCRIPT = """<?xml version="1.0" encoding="UTF-8"?>
 <simulation xmds-version="2">
   <name>{name}</name>
+  <driver name="multi-path" paths="{paths}" />
   <features>
     <globals> <![CDATA[ const double S = {S}, g = {g}, h = {h}, gain = {gain}, loss = {loss}; ]]> </globals>
   </features>
@@ -98,14 +100,14 @@ def cpu_of_children() -> float:
 
 
 class Xmds:
-    """A compiled XMDS2 program of one trajectory."""
+    """A compiled XMDS2 program."""
 
     def __init__(self, folder: Path, cells: int, steps: int, iterations: int, samples: int = 200) -> None:
         self.folder, self.name, self.samples = folder, f"chain{iterations}", samples
         text = SCRIPT.replace("  <sequence>", MEANS, 1).replace('basis="n(0)"', 'basis=""')
         values = {
             "name": self.name, "S": S, "g": G, "h": H, "gain": GAIN, "loss": LOSS, "cells": cells, "last": cells - 1,
-            "interval": steps * STEP, "steps": steps, "iterations": iterations, "samples": samples,
+            "interval": steps * STEP, "steps": steps, "iterations": iterations, "samples": samples, "paths": LANES,
         }  # fmt: skip
         (folder / f"{self.name}.xmds").write_text(text.format(**values))
         done = subprocess.run(
@@ -120,14 +122,17 @@ class Xmds:
         return cpu_of_children() - before
 
     def magnetisations(self) -> np.ndarray:
-        """<S^z>/S of both sublattices, mean over the last three quarters of the time."""
+        """<S^z>/S of both sublattices, mean over trajectories and over the last three quarters of the time.
+
+        A row is the time, the means, and their standard errors.
+        """
         numbers = []
         for line in (self.folder / f"{self.name}.xsil").read_text().splitlines():
             try:
                 numbers.append([float(word) for word in line.split()])
             except ValueError:
                 continue
-        rows = np.array([row[-2:] for row in numbers if len(row) >= 2])
+        rows = np.array([row[1:3] for row in numbers if len(row) == 5])
         return rows[len(rows) // 4 :].mean(axis=0)
 
 
@@ -163,8 +168,8 @@ def compare(cells: int, steps: int, repeats: int) -> Iterator[str]:
     spin_steps = 2 * cells * steps * LANES
     with tempfile.TemporaryDirectory() as folder:
         sides: dict[str, Xmds | Ours] = {
-            "XMDS2 SI, 2 iterations": Xmds(Path(folder), cells, steps * LANES, 2),
-            "XMDS2 SI, 3 iterations": Xmds(Path(folder), cells, steps * LANES, 3),
+            "XMDS2 SI, 2 iterations": Xmds(Path(folder), cells, steps, 2),
+            "XMDS2 SI, 3 iterations": Xmds(Path(folder), cells, steps, 3),
             **{f"trajsim, {precision}": Ours(cells, steps, precision) for precision in TARGETS},
         }
         rates: dict[str, list[float]] = {name: [] for name in sides}
@@ -186,9 +191,10 @@ def compare(cells: int, steps: int, repeats: int) -> Iterator[str]:
         values = {name: side.magnetisations() for name, side in sides.items()}
         for name, z in values.items():
             yield f"{name:24s} <S^z_a>/S {z[0]:.3f}  <S^z_b>/S {z[1]:.3f}"
-        worst = float(np.abs(values["trajsim, double"] - values["XMDS2 SI, 3 iterations"]).max())
-        if worst > AGREEMENT:
-            raise SystemExit(f"the results differ by {worst:.3f}: these are not the same equations")
+        for iterations, allowed in AGREEMENT.items():
+            worst = float(np.abs(values["trajsim, double"] - values[f"XMDS2 SI, {iterations} iterations"]).max())
+            if worst > allowed:
+                raise SystemExit(f"the results differ by {worst:.3f}: these are not the same equations")
 
 
 def main(arguments: list[str] | None = None, write: Callable[[str], object] = print) -> int:

@@ -50,7 +50,7 @@ def multiply_complex(d, shift, x, base, y):
 
 @njit(cache=True)
 def weighted_norm(w, x, base):
-    return simd.weighted_norm(w, x, base)
+    return simd.total(simd.add_weighted_squares(simd.no_sums(), w, x, base))
 
 
 @njit(cache=True)
@@ -59,13 +59,37 @@ def scaled(a, factor, y):
 
 
 @njit(cache=True)
-def inner(a, b):
-    return simd.inner(simd.load(a, 0), simd.load(b, 0))
+def add_scaled(a, x, base, factor, y):
+    simd.store(simd.add_scaled(simd.load(a, 0), x, base, factor), y, 0)
+
+
+@njit(cache=True)
+def add_turned(a, b, y):
+    simd.store(simd.add_turned(simd.load(a, 0), simd.load(b, 0)), y, 0)
+
+
+@njit(cache=True)
+def inner(a, b, blocks, size):
+    sums = simd.no_sums()
+    for block in range(blocks):
+        sums = simd.add_products(sums, simd.load(a, block * size), simd.load(b, block * size))
+    return simd.total(sums)
+
+
+@njit(cache=True)
+def crossed(a, b, blocks, size):
+    sums = simd.no_sums()
+    for block in range(blocks):
+        sums = simd.add_crossed(sums, simd.load(a, block * size), simd.load(b, block * size))
+    return simd.total(sums), simd.alternating(sums)
 
 
 renew(globals())
 
-KERNELS = (zeros, copied, add_moved, add_aligned, add_weighted, multiply_complex, weighted_norm, scaled, inner)
+KERNELS = (
+    zeros, copied, add_moved, add_aligned, add_weighted, multiply_complex, weighted_norm, scaled, add_scaled,
+    add_turned, inner, crossed,
+)  # fmt: skip
 
 
 # exact arithmetic, rounded once where an instruction rounds once ------------------------------------------
@@ -92,13 +116,15 @@ def complex_product(d: Array, shift: float, x: Array) -> Array:
     return fused(real, x, turned)
 
 
-def inner_product(a: Array, b: Array) -> float:
-    """In doubles: two running sums over vectors of 8, added, and the 8 lanes folded in halves."""
+def inner_product(a: Array, b: Array, alternating: bool = False) -> float:
+    """In doubles: four running sums over vectors of 8, added in pairs, and the 8 lanes folded in halves."""
     left, right = (v.astype(np.float64).reshape(-1, 8) for v in (a, b))
-    sums = [left[0] * right[0], left[1] * right[1]]
-    for k in range(2, len(left)):
-        sums[k % 2] = fused(left[k], right[k], sums[k % 2])
-    total = sums[0] + sums[1]
+    sums = [np.zeros(8) for _ in range(4)]
+    for k in range(len(left)):
+        sums[k % 4] = fused(left[k], right[k], sums[k % 4])
+    total = (sums[0] + sums[1]) + (sums[2] + sums[3])
+    if alternating:
+        total[1::2] *= -1.0
     while len(total) > 1:
         half = len(total) // 2
         total = total[:half] + total[half:]
@@ -132,7 +158,11 @@ def digest(dtype: Any, offset: int) -> str:
         found.update(y.tobytes() + np.float64(weighted_norm(a, x, base)).tobytes())
         scaled(y, 1.7, y)
         found.update(y.tobytes())
-        found.update(np.float64(inner(y, a)).tobytes())
+        add_scaled(y, a, base, 0.7, y)
+        found.update(y.tobytes())
+        add_turned(y, c, y)
+        found.update(y.tobytes() + np.float64(inner(y, a, 1, size)).tobytes())
+        found.update(np.array(crossed(x, a, 2, size)).tobytes())
         copied(x, base, y, size - base)
         found.update(y.tobytes())
     zeros(y)

@@ -72,7 +72,6 @@ class Trajectory:
             vectors=aligned((rows, length + 3 * block), self.dtype),
             work=aligned((length,), self.dtype),
             rates=np.zeros(len(model.lowered.jumps)),
-            turns=aligned((rows * simd.lane_count(self.dtype),), self.dtype),
             block=block,
             logged_time=np.zeros(self.logged),
             logged_channel=np.zeros(self.logged, dtype=np.int32),

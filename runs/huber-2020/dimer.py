@@ -20,7 +20,8 @@ from trajsim import analysis, catalog
 from trajsim import observables as record
 from trajsim.analysis.tables import with_error
 
-CURVE = 35
+CURVE = np.concatenate([np.linspace(0.3, 0.7, 6), np.linspace(0.75, 1.3, 23), np.linspace(1.4, 2.0, 7)])
+"""Rates of the exact lines: close together where they bend."""
 
 
 def draw(dataset: xr.Dataset) -> tuple[Figure, str]:
@@ -34,7 +35,7 @@ def draw(dataset: xr.Dataset) -> tuple[Figure, str]:
         line, variance = ordered(mean, "gain", S=S), ordered(spread, "gain", S=S)
         rates = line["model.gain"].values
         truth = np.array([exact(S, rate) for rate in rates])
-        fine = np.union1d(rates, np.linspace(rates[0], rates[-1], CURVE))
+        fine = np.union1d(rates, CURVE[(rates[0] < CURVE) & (rates[-1] > CURVE)])
         curve = np.array([exact(S, rate) for rate in fine])
         for label, style in (("a", "o"), ("b", "s")):
             part = line.sel(sublattice=label)

@@ -17,6 +17,7 @@ import numpy as np
 import xarray as xr
 from figures import main
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter, ScalarFormatter
 
 from trajsim import analysis
 from trajsim.analysis.tables import with_error
@@ -58,6 +59,9 @@ def draw(dataset: xr.Dataset) -> tuple[Figure, str]:
         axes.errorbar(rate - shift, value, error, fmt="o", markersize=4, capsize=2, label=f"S = {_spin(dataset):g}")
     right.plot(fitted["x"] - critical, fitted["fit"].values.squeeze() / 2, label=rf"$\nu$ = {with_error(nu, nu_error)}")
     right.set(xscale="log", yscale="log", xlabel=r"$(\bar\Gamma - \bar\Gamma_c) / g$")
+    right.set_yticks([1, 2, 3, 4, 5])
+    right.yaxis.set_major_formatter(ScalarFormatter())
+    right.yaxis.set_minor_formatter(NullFormatter())
     left.axvline(critical, color="0.6", linewidth=0.8, zorder=0)
     left.set(xlabel=r"gain = loss = $\bar\Gamma / g$")
     for axes in (left, right):

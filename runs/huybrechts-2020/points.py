@@ -8,16 +8,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
+from itertools import groupby
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from trajsim import Lattice, SpinModel, catalog
-from trajsim.references.permutation import Permutation
+from trajsim.references.permutation import Permutation, Scan
 
 CRITICAL = 1.15625  # Jy_c at Jx = 0.6: Eq. (9), for any share of collective decay
 QUANTITIES = ("Sxx", "Mz", "entropy")
+PIECE = 25  # points that share a scan: a quarter of a curve, so that the curve of one size keeps four workers busy
 LABELS = {"Sxx": r"$S^{xx}$", "Mz": r"$M^z$", "entropy": r"$S/N$"}
 
 
@@ -38,9 +41,9 @@ class Point:
         )
 
 
-def exact(point: Point) -> dict[str, float]:
+def exact(point: Point, scan: Scan) -> dict[str, float]:
     """Steady state: Sxx, Syy, Mz, entropy / N, bimodality coefficients Bx, By."""
-    rho = Permutation().steady_density(point.model())
+    rho = Permutation().steady_density(point.model(), scan)
     return {
         "Sxx": 4 * rho.order_parameter("xx"),
         "Syy": 4 * rho.order_parameter("yy"),
@@ -51,9 +54,9 @@ def exact(point: Point) -> dict[str, float]:
     }
 
 
-def response(point: Point) -> dict[str, float]:
+def response(point: Point, scan: Scan) -> dict[str, float]:
     """The angular-averaged susceptibility."""
-    return {"chi": float(Permutation().susceptibility(point.model()).susceptibility_average)}
+    return {"chi": float(Permutation().susceptibility(point.model(), scan).susceptibility_average)}
 
 
 def mean_field(point: Point, infinite: bool = False) -> dict[str, float]:
@@ -78,19 +81,36 @@ def mean_field(point: Point, infinite: bool = False) -> dict[str, float]:
     return {"Sxx": float(x2), "Mz": float(z), "entropy": float(-np.sum(p * np.log(p)))}
 
 
-def table(
-    work: Callable[[Point], dict[str, float]], points: Sequence[Point], shape: dict[str, Iterable[Any]], workers: int
-) -> xr.Dataset:
+Work = Callable[[Point, Scan], dict[str, float]]
+
+
+def _along(work: Work, points: Sequence[Point]) -> list[dict[str, float]]:
+    scan = Scan()
+    return [work(point, scan) for point in points]
+
+
+def run(work: Callable[[Any], Any], pieces: Sequence[Any], workers: int) -> list[Any]:
+    """work(piece) of all pieces, in processes of their own if there are several workers."""
+    if workers == 1:
+        return [work(piece) for piece in pieces]
+    with ProcessPoolExecutor(workers) as pool:
+        return list(pool.map(work, pieces))
+
+
+def rows(work: Work, points: Sequence[Point], workers: int) -> list[dict[str, float]]:
+    """work(point, scan) of all points; those of one size that follow each other share a scan, PIECE at a time."""
+    curves = (list(curve) for _, curve in groupby(points, key=lambda point: point.spins))
+    pieces = [curve[start : start + PIECE] for curve in curves for start in range(0, len(curve), PIECE)]
+    return [row for piece in run(partial(_along, work), pieces, workers) for row in piece]
+
+
+def table(values: Sequence[dict[str, float]], shape: dict[str, Iterable[Any]]) -> xr.Dataset:
     """The results of all points as a Dataset of dimensions `shape`, points in row-major order."""
-    if workers > 1:
-        with ProcessPoolExecutor(workers) as pool:
-            rows = list(pool.map(work, points, chunksize=1))
-    else:
-        rows = [work(point) for point in points]
-    coords = {name: np.array(list(values)) for name, values in shape.items()}
-    lengths = [len(values) for values in coords.values()]
+    coords = {name: np.array(list(along)) for name, along in shape.items()}
+    lengths = [len(along) for along in coords.values()]
     return xr.Dataset(
-        {key: (list(coords), np.array([row[key] for row in rows]).reshape(lengths)) for key in rows[0]}, coords=coords
+        {key: (list(coords), np.array([row[key] for row in values]).reshape(lengths)) for key in values[0]},
+        coords=coords,
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
-from points import CRITICAL, LABELS, QUANTITIES, Point, exact, exponent, mean_field, table
+from points import CRITICAL, LABELS, QUANTITIES, Point, exact, exponent, mean_field, rows, table
 
 CUTS = {1.1: "PM", CRITICAL: "critical", 1.7: "FM"}
 
@@ -20,8 +20,8 @@ def across(spins: Sequence[int], couplings: Sequence[float], collective: float, 
     """Exact and mean-field quantities, dims (N, Jy)."""
     points = _points(spins, couplings, collective)
     shape = {"N": spins, "Jy": couplings}
-    found = table(exact, points, shape, workers)
-    theory = table(mean_field, points, shape, 1)
+    found = table(rows(exact, points, workers), shape)
+    theory = table([mean_field(point) for point in points], shape)
     return found.assign({f"{name}_mean_field": theory[name] for name in QUANTITIES}).assign_attrs(collective=collective)
 
 
@@ -76,6 +76,7 @@ def draw_scaling(data: xr.Dataset) -> Figure:
         axes.set_title(f"$J_y$ = {Jy} ({label})")
         axes.set_xlabel("N")
         axes.legend(title="exponent")
+    figure.axes[0].set_ylabel("distance to mean field")
     return figure
 
 

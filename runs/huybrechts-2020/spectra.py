@@ -7,12 +7,13 @@ from collections.abc import Sequence
 import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
-from points import Point, exponent, table
+from points import Point, exponent, rows, table
 
 from trajsim.references.lindblad.spectrum import slowest_modes
-from trajsim.references.permutation import Permutation
+from trajsim.references.permutation import Permutation, Scan
 
 FULL = 5  # spins up to which the gap of all 4^N operators is computed, not of the symmetric ones alone
+REAL = ("real", "imag")
 SHARE = 2 / 3  # Gamma = 2 gamma, gamma + Gamma = 1
 
 
@@ -24,17 +25,32 @@ def spectrum(spins: int) -> dict[float, np.ndarray]:
     }
 
 
+def spectrum_table(values: dict[float, np.ndarray]) -> xr.Dataset:
+    """Real and imaginary parts, dims (share, number)."""
+    parts = {name: (("share", "number"), np.array([getattr(v, name) for v in values.values()])) for name in REAL}
+    return xr.Dataset(parts, coords={"share": list(values)})
+
+
 def draw_spectrum(values: dict[float, np.ndarray], spins: int) -> Figure:
-    """Fig. 4."""
+    """Fig. 4: symmetric operators as circles, all 4^N behind them as dots; the two gaps marked where there are two."""
     figure = Figure(figsize=(9, 4), layout="constrained")
     for axes, (share, found) in zip(figure.subplots(1, 2), values.items(), strict=True):
-        axes.plot(found.real, found.imag, "go", fillstyle="none")
-        axes.plot(0, 0, "k*", markersize=10)
+        if spins <= FULL:
+            every = slowest_modes(Point(spins, 1.0, collective=share).model(), 4**spins)["eigenvalue"].values
+            every = np.concatenate([every, every.conj()])  # sectors with the conjugates are left out
+            axes.plot(every.real, every.imag, ".", color="0.7", markersize=3, label=r"all $4^N$ operators")
+        axes.plot(found.real, found.imag, "go", fillstyle="none", label="permutation symmetric")
+        axes.plot(0, 0, "k*", markersize=10, label=r"$\lambda_0$")
         if share == 0:
-            axes.plot(-spins, 0, "rs")
+            axes.plot(-spins, 0, "rs", label=r"$\lambda_M$")
             axes.axvline(-spins / 2, color="0.5", linestyle="--")
+            gap = np.sort(-found.real)[1]
+            for low, name in ((-gap, "gap"), (-spins, "antigap")):
+                axes.axvspan(low, low + gap, color="C1", alpha=0.25, linewidth=0)
+                axes.annotate(name, (low + gap / 2, 0.02), xycoords=axes.get_xaxis_transform(), ha="center")
         axes.set_title(r"$\Gamma = 0$" if share == 0 else r"$\Gamma = 2\gamma$")
-        axes.set(xlabel=r"Re $\lambda$", ylabel=r"Im $\lambda$")
+        axes.set(xlabel=r"Re $\lambda / (\gamma + \Gamma)$", ylabel=r"Im $\lambda / (\gamma + \Gamma)$")
+        axes.legend(fontsize="x-small", loc="upper left")
     return figure
 
 
@@ -48,7 +64,7 @@ def say_spectrum(values: dict[float, np.ndarray]) -> None:
               f"smallest real part {edge:.6f}, largest distance to the mirror image {off:.1e}")  # fmt: skip
 
 
-def gaps_of(point: Point) -> dict[str, float]:
+def gaps_of(point: Point, _: Scan) -> dict[str, float]:
     """Gap of the symmetric operators from the near end of their spectrum and from its far end, and of all operators."""
     found = {name: np.sort(-values.real) for name, values in Permutation().spectrum(point.model()).items()}
     every = np.sort(np.concatenate(list(found.values())))
@@ -60,8 +76,8 @@ def gaps_of(point: Point) -> dict[str, float]:
 
 def gaps(spins: Sequence[int], couplings: Sequence[float], workers: int) -> xr.Dataset:
     """Fig. 5, dims (N, Jy)."""
-    data = table(gaps_of, [Point(n, float(J)) for n in spins for J in couplings], {"N": spins, "Jy": couplings},
-                 workers)  # fmt: skip
+    points = [Point(n, float(J)) for n in spins for J in couplings]
+    data = table(rows(gaps_of, points, workers), {"N": spins, "Jy": couplings})
     return data.assign(gap=np.minimum(data.even, data.odd))
 
 

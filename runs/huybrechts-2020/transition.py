@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
-from points import CRITICAL, Point, exact, exponent, response, table
+from matplotlib.patches import Rectangle
+from points import CRITICAL, Point, exact, exponent, response, rows, run, table
 from scipy.optimize import brentq
 
-
-def phases(sizes: tuple[int, int], couplings: Sequence[float], workers: int) -> xr.Dataset:
-    """Fig. 3: the larger one of the two bimodality coefficients for two sizes, dims (N, Jx, Jy)."""
-    points = [Point(n, float(Jy), float(Jx)) for n in sizes for Jx in couplings for Jy in couplings]
-    data = table(exact, points, {"N": sizes, "Jx": couplings, "Jy": couplings}, workers)
-    return data.assign(bimodality=np.maximum(data.Bx, data.By))
+from trajsim.references.permutation import Scan
 
 
 def mean_field_boundary(Jx: np.ndarray) -> np.ndarray:
@@ -24,40 +21,76 @@ def mean_field_boundary(Jx: np.ndarray) -> np.ndarray:
         return 1.0 - 1.0 / (16.0 * (Jx - 1.0))
 
 
-def draw_phases(data: xr.Dataset) -> Figure:
-    """Ferromagnetic where the coefficient grows with N."""
+class Difference:
+    """Bc along x of `large` spins less that of `small` ones, for one Jx after the other."""
+
+    def __init__(self, small: int, large: int) -> None:
+        self.scans = {large: Scan(), small: Scan()}
+
+    def __call__(self, Jy: float, Jx: float = 0.6) -> float:
+        """At one point."""
+        large, small = (exact(Point(n, Jy, Jx), scan)["Bx"] for n, scan in self.scans.items())
+        return large - small
+
+
+def crossing(pair: tuple[int, int]) -> float:
+    """Jy > Jz where the coefficients along x of two sizes cross at Jx = 0.6."""
+    return float(brentq(Difference(*pair), 1.1, 1.3, xtol=1e-5))
+
+
+def _crossings(small: int, large: int, Jx: np.ndarray) -> list[float]:
+    """The same for every Jx < Jz."""
+    difference = Difference(small, large)
+    return [
+        float(brentq(difference, 1 + 0.5 * (Jy - 1), 1 + 2 * (Jy - 1), args=(coupling,), xtol=1e-4))
+        for coupling, Jy in zip(Jx.tolist(), mean_field_boundary(Jx).tolist(), strict=True)
+    ]
+
+
+def boundary(sizes: Sequence[int], points: int, workers: int) -> xr.Dataset:
+    """Fig. 3: Jy > Jz > Jx where the coefficients of the first two sizes cross, and in mean field; dim Jx.
+
+    With Jx and Jy exchanged everything is turned by a right angle about z: that is the other branch.
+    """
+    small, large = sizes[:2]
+    Jx = 1.0 - 1.0 / (16.0 * np.geomspace(1 / 16, 1.2, points))  # mean field then leaves the picture at Jy = 2.2
+    found = run(partial(_crossings, small, large), np.array_split(Jx, 4), workers)
+    return xr.Dataset(
+        {"crossing": ("Jx", np.concatenate(found)), "mean_field": ("Jx", mean_field_boundary(Jx))},
+        coords={"Jx": Jx},
+        attrs={"small": small, "large": large},
+    )
+
+
+def draw_boundary(data: xr.Dataset) -> Figure:
+    """Phases between the two branches, as the crossings have them; mean field dash-dotted."""
     figure = Figure(figsize=(5.5, 5), layout="constrained")
     axes = figure.subplots()
-    growth = (data.bimodality.isel(N=1) - data.bimodality.isel(N=0)).transpose("Jy", "Jx")
-    axes.contourf(data.Jx, data.Jy, growth, levels=[-1, 0, 1], colors=["0.6", "0.9"])
-    axes.contour(data.Jx, data.Jy, growth, levels=[0], colors="k", linewidths=0.8)
-    for low, high in ((0.0, 0.999), (1.001, 2.0)):
-        Jx = np.linspace(low, high, 400)
-        Jy = mean_field_boundary(Jx)
-        axes.plot(Jx[(Jy >= 0) & (Jy <= 2)], Jy[(Jy >= 0) & (Jy <= 2)], "k-.")
+    Jx, Jy = data.Jx.values, data.crossing.values
+    axes.add_patch(Rectangle((0, 0), 2, 2, color="0.6", zorder=0))
+    axes.fill_between(Jx, np.minimum(Jy, 2.0), 2.0, color="0.9", zorder=1)
+    axes.fill_betweenx(Jx, np.minimum(Jy, 2.0), 2.0, color="0.9", zorder=1)
+    label = f"crossings of $B_c$, N = {data.attrs['small']} and {data.attrs['large']}"
+    axes.plot(Jx, Jy, "k.-", linewidth=0.8, markersize=3, label=label)
+    axes.plot(Jy, Jx, "k.-", linewidth=0.8, markersize=3)
+    fine = np.linspace(0.0, 0.9375, 300)
+    axes.plot(fine, mean_field_boundary(fine), "C3-.", label="mean field")
+    axes.plot(mean_field_boundary(fine), fine, "C3-.")
     axes.axvline(0.6, color="C1", linestyle="--")
     axes.plot([0.6] * 3, [1.1, CRITICAL, 1.7], "C1o", markersize=4)
-    for x, y, text in ((0.5, 1.6, "FM"), (1.6, 0.5, "FM"), (0.5, 0.5, "PM"), (1.6, 1.6, "PM")):
+    for x, y, text in ((0.3, 1.6, "FM"), (1.6, 0.3, "FM"), (0.4, 0.4, "PM"), (1.6, 1.6, "PM")):
         axes.text(x, y, text)
     axes.set(xlabel=r"$J_x / \gamma$", ylabel=r"$J_y / \gamma$", xlim=(0, 2), ylim=(0, 2))
-    axes.set_title(f"crossings of $B_c$, N = {int(data.N[0])} and {int(data.N[1])}; dash-dotted: mean field")
+    axes.legend(loc="lower left", fontsize="small")
     return figure
 
 
-def say_phases(data: xr.Dataset) -> None:
-    """How much of the map agrees with mean field."""
-    growth = data.bimodality.isel(N=1) - data.bimodality.isel(N=0)
-    ordered = (data.Jx - 1) * (data.Jy - 1) < -1 / 16
-    print(f"points whose phase is that of mean field: {float(((growth > 0) == ordered).mean()):.1%}")
-
-
-def crossing(small: int, large: int) -> float:
-    """Jy > Jz where the coefficients along x of two sizes cross at Jx = 0.6."""
-
-    def difference(Jy: float) -> float:
-        return exact(Point(large, Jy))["Bx"] - exact(Point(small, Jy))["Bx"]
-
-    return float(brentq(difference, 1.02, 1.4, xtol=1e-5))
+def say_boundary(data: xr.Dataset) -> None:
+    """The branch Jx < Jz < Jy and its distance from mean field."""
+    for Jx, Jy, theory in zip(data.Jx.values, data.crossing.values, data.mean_field.values, strict=True):
+        print(f"Jx = {Jx:.3f}: crossing at Jy = {Jy:.4f}, mean field {theory:.4f}")
+    distance = ((data.crossing - data.mean_field) / (data.mean_field - 1)).values
+    print(f"distance from mean field over Jy - Jz: {distance.min():.1%} to {distance.max():.1%}")
 
 
 def witness(
@@ -65,11 +98,10 @@ def witness(
     workers: int,
 ) -> tuple[xr.Dataset, xr.Dataset, xr.Dataset]:  # fmt: skip
     """Fig. 8: Bx (N, Jy); crossings of N and N + step (N); the averaged susceptibility (N, Jy)."""
-    bimodality = table(exact, [Point(n, float(J)) for n in sizes for J in couplings], {"N": sizes, "Jy": couplings},
-                       workers)  # fmt: skip
-    crossings = xr.Dataset({"Jy": ("N", [crossing(n, n + step) for n in pairs])}, coords={"N": list(pairs)})
-    chi = table(response, [Point(n, float(J)) for n in sizes for J in wide], {"N": sizes, "Jy": wide}, workers)
-    return bimodality, crossings, chi
+    near = rows(exact, [Point(n, float(J)) for n in sizes for J in couplings], workers)
+    crossings = xr.Dataset({"Jy": ("N", run(crossing, [(n, n + step) for n in pairs], workers))}, {"N": list(pairs)})
+    chi = rows(response, [Point(n, float(J)) for n in sizes for J in wide], workers)
+    return table(near, {"N": sizes, "Jy": couplings}), crossings, table(chi, {"N": sizes, "Jy": wide})
 
 
 def peaks(chi: xr.Dataset) -> xr.Dataset:

@@ -25,8 +25,8 @@ PUBLIC = {
     "collective_distribution", "connected_correlation", "correlation", "correlation_length", "counting_distribution",
     "critical_exponent", "ensemble_mean", "failures", "fano_factor", "jump_rate", "jump_record",
     "kitagawa_ueda_squeezing", "order_parameter", "parameter_map", "plot", "reduce_all", "relaxation_rate", "rows",
-    "spin_variance", "structure_factor", "symmetry_restoration", "table", "to_csv", "to_json", "to_netcdf", "to_pauli",
-    "transverse_polarisation", "waiting_time_distribution", "wineland_squeezing",
+    "spin_variance", "strong_error", "structure_factor", "symmetry_restoration", "table", "to_csv", "to_json",
+    "to_netcdf", "to_pauli", "transverse_polarisation", "waiting_time_distribution", "wineland_squeezing",
 }  # fmt: skip
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from launch import contents, ranks, run
 
 import trajsim
 from trajsim import analysis
@@ -15,6 +17,7 @@ from trajsim.campaign.run import run_campaign
 from trajsim.campaign.spec import Campaign
 from trajsim.cli import main
 from trajsim.errors import CampaignError
+from trajsim.observables import OBSERVABLES
 
 CAMPAIGN = """
 [model]
@@ -67,6 +70,66 @@ def drawn(tmp_path: Path, name: str, **changes):
     store = tmp_path / f"{name}.zarr"
     report = run_campaign(campaign(**changes), store, Serial(), None)
     return trajsim.open(store), report
+
+
+EVERYTHING = "\n".join(
+    f"{name} = true" if name in ("energy", "collective_covariance") else f'{name} = ["{letters}"]'
+    for name, letters in {**dict.fromkeys(OBSERVABLES, "z"), "correlation": "xy", "pair_correlation": "zz"}.items()
+    if name != "jump_counts"
+)
+
+
+def switched(folder: Path, method: str) -> Path:
+    """The file in which `method` is all that differs, with everything recorded that both methods have."""
+    text = CAMPAIGN.format(method=method, settings="", spin=4, block=16, target="", record="")
+    file = folder / f"{method}.toml"
+    file.write_text(text.split("[record]")[0] + f"[record]\n{EVERYTHING}\nsublattice_moment = ['x', 'y']\n")
+    return file
+
+
+def test_one_line_switches_the_method(tmp_path, monkeypatch, capsys):
+    """Every command takes both files, and both stores have the same names, dimensions, labels and units."""
+    monkeypatch.chdir(tmp_path)
+    stores = {}
+    for method in ("quantum_jump", "truncated_wigner"):
+        file = switched(tmp_path, method)
+        for words in (
+            ["plan", file.name, "--seconds", "0"], ["run", file.name], ["status", f"{method}.zarr"],
+            ["verify", f"{method}.zarr"], ["analyze", f"{method}.zarr"],
+            ["plot", f"{method}.zarr", "--output", f"{method}.png"],
+        ):  # fmt: skip
+            assert main(words) == 0, (method, words, capsys.readouterr().err)
+        stores[method] = trajsim.open(f"{method}.zarr")
+    jumps, wigner = stores.values()
+    names = [*OBSERVABLES, "sublattice_moment"]
+    names.remove("jump_counts")
+    assert set(names) <= set(jumps.data_vars)
+    for name in names:
+        a, b = jumps[name], wigner[name]
+        assert (a.dims, a.attrs["units"], a.attrs.get("description")) == (
+            b.dims, b.attrs["units"], b.attrs.get("description")
+        )  # fmt: skip
+        assert {k: c.values.tolist() for k, c in a.coords.items()} == {
+            k: c.values.tolist() for k, c in b.coords.items()
+        }
+    lines = [(tmp_path / f"{method}.toml").read_text().splitlines() for method in stores]
+    assert sum(a != b for a, b in zip(*lines, strict=True)) == 1
+
+
+@pytest.mark.mpi
+@pytest.mark.timeout(240)
+def test_the_same_bytes_on_three_ranks(tmp_path):
+    """In double and in single precision; blocks that are no multiple of the trajectories drawn at once."""
+    text = CAMPAIGN.format(method="truncated_wigner", settings="", spin=4, block=20, target="", record="")
+    file = tmp_path / "ranks.toml"
+    file.write_text(text.replace("384", "100") + '\n[sweep]\n"sampler.precision" = ["double", "single"]\n')
+    alone, three = tmp_path / "1.zarr", tmp_path / "3.zarr"
+    run_campaign(Campaign.load(file), alone, Serial(), None)
+    done = run(ranks(3, [sys.executable, "-m", "trajsim", "run", str(file), "--store", str(three)]))
+    assert done.returncode == 0, done.stderr
+    assert contents(alone) == contents(three)
+    means = trajsim.open(three)["magnetisation"].sel(component="x").mean("block")
+    assert 0 < abs(means[0, -1] - means[1, -1]) < 1e-3  # two precisions, the same noise
 
 
 @pytest.fixture(scope="module")
@@ -128,6 +191,7 @@ def test_further_records(tmp_path):
     found, _ = drawn(tmp_path, "records", record=record)
     mean = analysis.ensemble_mean(found, "time_step_error")["value"].isel(point=0)
     square = mean.sel(difference="square").values
+    np.testing.assert_allclose(analysis.strong_error(found)["value"][0], np.sqrt(square))
     assert square[0] == 0
     assert 0 < np.sqrt(square[-1]) < 0.05
     p = analysis.ensemble_mean(found, "sublattice_distribution")["value"].isel(point=0)

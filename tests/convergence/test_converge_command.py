@@ -123,7 +123,17 @@ def test_tables_figure_and_exit_code(
     monkeypatch.chdir(tmp_path)
     out, err = converge(capsys, 0, campaign)
     assert err == ""
-    for words in ("times root n", "tolerance", "largest |z| at", "CPU time", "order, trajectory", "lindblad"):
+    for words in (
+        "times root n",
+        "tolerance",
+        "largest |z| at",
+        "CPU time",
+        "order, trajectory",
+        "lindblad",
+        "-1/2 expected",
+        "quantum_jump, momentum",
+        "with a probability of at most 0.0001",
+    ):
         assert words in out
     assert "FAILED" not in out
     assert "1024 trajectories, seed 7" in out
@@ -154,6 +164,7 @@ def test_without_an_exact_answer_it_is_2_with_the_memory(tmp_path: Path, capsys:
     path.write_text(CAMPAIGN.replace("length = 30", "length = 20").split("[convergence]")[0], encoding="utf-8")
     _, err = converge(capsys, 2, path)
     assert "GiB" in err
+    assert "Traceback" not in err
     assert '"model.lattice.length" = 6' in err
 
 

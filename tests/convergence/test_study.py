@@ -18,6 +18,7 @@ from trajsim.convergence.figure import draw_report
 from trajsim.convergence.truth import best_reference, solve_on_grid
 from trajsim.errors import UnsupportedError
 from trajsim.references.permutation import Permutation
+from trajsim.terms import Term
 
 DOWN, WINDOW = initial.Product("-z"), grid.SteadyState(1.0, 2.0, 0.5)
 RING = catalog.dissipative_xyz(Lattice.chain(4), 0.9, 1.8, 1.0)
@@ -46,7 +47,10 @@ def test_quantum_jump_passes(sound: Report) -> None:
     assert (sound.method, sound.truth.reference, sound.trajectories) == ("quantum_jump", "lindblad", 1024)
     assert len(sound.labels) == len(sound.exact) == len(sound.scores.z) == 3 + 2 * 4 + 1
     assert sound.labels[0] == "magnetisation x"
-    assert [cost.method for cost in sound.costs] == ["quantum_jump", "lindblad"]  # no other counts jumps
+    methods = {cost.method: cost for cost in sound.costs}
+    assert list(methods) == ["quantum_jump", "truncated_wigner", "quantum_jump, momentum", "lindblad"]
+    assert methods["truncated_wigner"].left_out == ("jump_counts",)
+    assert methods["quantum_jump, momentum"].left_out == ()
 
 
 def test_a_study_is_a_function_of_its_seed(sound: Report) -> None:
@@ -123,7 +127,43 @@ def test_dicke_jump_against_permutation_with_every_observable() -> None:
     assert report.truth.reference == "permutation"
     assert failed(report) == set()
     assert report.scores.constant[: len(report.labels) // 3].all()  # all that is known at t = 0
-    assert {cost.method for cost in report.costs} >= {"dicke_jump", "quantum_jump", "permutation"}
+    costs = {cost.method: cost for cost in report.costs}
+    assert set(costs) == {"dicke_jump", "quantum_jump", "quantum_jump, momentum", "truncated_wigner", "permutation"}
+    assert costs["quantum_jump, momentum"].left_out == ("collective_distribution",)  # along x
+
+
+def test_what_another_method_cannot_see_is_left_out() -> None:
+    """Dicke jumps take the model, but no operator of one site."""
+    one = record.Operator("first", (Term.product(("Sz",), (0,)),))
+    complete = catalog.dissipative_xyz(Lattice.complete(4), 0.6, 1.7, 1.0)
+    report = study(complete, QuantumJump(), DOWN, WINDOW, [record.Energy(), one], SMALL, seed=4)
+    assert failed(report) == set()
+    assert next(c for c in report.costs if c.method == "dicke_jump").left_out == ("first",)
+
+
+def test_moments_have_a_scale_for_each_order() -> None:
+    """Orders have units of their own: an error of <M> is nothing beside <M^4>."""
+    seen = [record.CollectiveMoments(("z",)), record.CollectiveCovariance()]
+    report = study(RING, QuantumJump(), DOWN, WINDOW, seen, SMALL, seed=1)
+    scales = dict(zip(report.labels, report.scales.tolist(), strict=True))
+    assert scales["collective_moment z 1"] == pytest.approx(np.abs(report.exact[0]))
+    assert scales["collective_moment z 4"] == pytest.approx(np.abs(report.exact[3]))
+    assert scales["collective_covariance x"] == scales["collective_covariance z"]
+    assert scales["collective_covariance zz"] == scales["collective_covariance xy"] != scales["collective_covariance z"]
+
+
+def test_jumps_are_not_asked_of_a_sampler_without() -> None:
+    with pytest.raises(UnsupportedError, match=r"`record.jump_counts` must be left out for truncated_wigner"):
+        study(dimer(4), TruncatedWigner(), initial.Product("+x"), WINDOW, [record.JumpCounts()], SMALL, seed=1)
+
+
+def test_tolerance_bounds_small_probabilities_absolutely() -> None:
+    """A sampler is as exact as its tolerance, however small the probabilities of single outcomes are."""
+    complete = catalog.driven_xy(Lattice.complete(30), 1.0, 1.0, 4.0)
+    seen = [record.CollectiveDistribution(("z",)), record.Magnetisation(("z",))]
+    settings = SMALL.model_copy(update={"until": 2.0, "paths": 64})
+    report = study(complete, DickeJump(), DOWN, grid.TimeGrid((0.5,)), seen, settings, seed=20190525)
+    assert failed(report) == set()
 
 
 def test_window_of_the_exact_answer_is_that_of_the_sampler() -> None:
@@ -164,7 +204,7 @@ def test_an_exact_method_takes_no_model_error() -> None:
 def test_figure_has_the_numbers(sound: Report) -> None:
     figure = draw_report(sound)
     titles = [axes.get_title() for axes in figure.axes]
-    assert titles[:2] == ["error against trajectories", "error against step"]
+    assert titles[:2] == ["error against trajectories", "error against tolerance"]
     lines = figure.axes[0].get_lines()
     assert sound.decay is not None
     drawn = np.concatenate([line.get_ydata() for line in lines[:2]])

@@ -107,6 +107,10 @@ def test_growth_rates(run: Run) -> None:
     told = run("fig8", "--cells", "2")
     assert [int(n) for n in re.findall(r"configurations (\d+) stable", told)] == [0, 0, 1]
     assert "['udud']" in told
+    slow = [int(n) for n in re.findall(r"(\d+) unstable slower", told)]
+    assert slow[1] > slow[0] == slow[2] == 0  # what tells the pseudo-PT phase from the others
+    assert "-0.000" not in told
+    assert "figure        fig8.png" in told
 
 
 def test_bad_input_is_told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -92,8 +92,13 @@ def test_multiply_complex_is_a_complex_product(dtype):
 def test_sums(dtype, base, seed):
     size = simd.block_size(dtype)
     here = slice(base * size, (base + 1) * size)
-    x, b, w = numbers(dtype, 4, seed), numbers(dtype, 1, seed + 1), np.abs(numbers(dtype, 2, seed + 2))
-    assert kernels.inner(x, b) == inner_product(x[:size], b)
+    x, b, w = numbers(dtype, 4, seed), numbers(dtype, 4, seed + 1), np.abs(numbers(dtype, 2, seed + 2))
+    blocks = base + 1
+    left, right = x[: blocks * size], b[: blocks * size]
+    neighbours = right.reshape(-1, 2)[:, ::-1].reshape(-1)
+    assert kernels.inner(x, b, blocks, size) == inner_product(left, right)
+    expected = inner_product(left, neighbours), inner_product(left, neighbours, alternating=True)
+    assert kernels.crossed(x, b, blocks, size) == expected
     weights = np.repeat(w[base * size // 2 : (base + 1) * size // 2], 2)
     assert kernels.weighted_norm(w, x, base * size) == inner_product(weights * x[here], x[here])
 
@@ -105,6 +110,26 @@ def test_scaled(dtype, factor, seed):
     a, y = numbers(dtype, 1, seed), np.zeros(size, dtype)
     kernels.scaled(a, factor, y)
     np.testing.assert_array_equal(y, a * dtype(factor))
+
+
+@DTYPES
+@given(base=st.integers(0, 3), factor=st.floats(-1e3, 1e3), seed=st.integers(0, 1000))
+def test_add_scaled(dtype, base, factor, seed):
+    size = simd.block_size(dtype)
+    a, x, y = numbers(dtype, 1, seed), numbers(dtype, 4, seed + 1), np.zeros(size, dtype)
+    kernels.add_scaled(a, x, base * size, factor, y)
+    here = x[base * size : (base + 1) * size]
+    np.testing.assert_array_equal(y, fused(np.full(size, factor).astype(dtype), here, a))
+
+
+@DTYPES
+@given(seed=st.integers(0, 1000))
+def test_add_turned(dtype, seed):
+    size = simd.block_size(dtype)
+    a, b, y = numbers(dtype, 1, seed), numbers(dtype, 1, seed + 1), np.zeros(size, dtype)
+    kernels.add_turned(a, b, y)
+    np.testing.assert_array_equal(y[0::2], a[0::2] + b[1::2])
+    np.testing.assert_array_equal(y[1::2], a[1::2] - b[0::2])
 
 
 @DTYPES
@@ -123,7 +148,7 @@ def test_sums_of_singles_are_in_double(dtype):
     size = simd.block_size(dtype)
     a = np.ones(size, dtype)
     a[5] = 2.0**20
-    assert kernels.inner(a, a) == 2.0**40 + size - 1
+    assert kernels.inner(a, a, 1, size) == 2.0**40 + size - 1
 
 
 @DTYPES
@@ -135,7 +160,7 @@ def test_what_is_not_a_number_is_not_lost(dtype):
         x[9] = bad
         kernels.add_moved(np.zeros(size, dtype), x, 6, np.ones(size, dtype), 0, y)
         assert np.flatnonzero(~np.isfinite(y)).tolist() == [9 ^ 6]
-        assert not np.isfinite(kernels.inner(x, x))
+        assert not np.isfinite(kernels.inner(x, x, 1, size))
         assert not np.isfinite(kernels.weighted_norm(np.ones(size, dtype), x, 0))
 
 

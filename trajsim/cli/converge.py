@@ -58,35 +58,12 @@ def execute(arguments: argparse.Namespace) -> int:
 
 
 def _print(report: Report) -> None:
-    from trajsim.cli.tables import duration, print_table
+    from trajsim.cli.tables import duration
 
-    if report.decay is not None:
-        pairs = zip(report.decay.trajectories.tolist(), report.decay.error.tolist(), strict=True)
-        falling = [(n, f"{e:.4f}", f"{e * n**0.5:.3f}") for n, e in pairs]
-        print_table(["trajectories", "rms error / spread", "times root n"], falling)
-        print()
-    steps = [
-        (order.kind, f"{step:.3g}", f"{error:.3g}" + (f" +- {own:.1g}" if own else ""))
-        for order in report.orders
-        for step, error, own in zip(order.steps.tolist(), order.error.tolist(), order.error_error.tolist(), strict=True)
-    ]
-    if steps:
-        print_table(["error", report.orders[0].key, "size"], steps)
-        print()
+    _errors(report)
     _deviations(report)
-    spent = [
-        (cost.method, cost.trajectories or "exact", duration(cost.seconds) if cost.seconds < float("inf") else "never",
-         f"{cost.bias:.2g}")
-        for cost in report.costs
-    ]  # fmt: skip
-    print_table([f"cost of a relative error of {report.target_error:g}", "trajectories", "CPU time", "bias"], spent)
-    print()
-    checked = [
-        ("passed" if c.passed else "FAILED", c.name, f"{c.value:.4g}", f"{c.lower:.4g}", f"{c.upper:.4g}", c.about)
-        for c in report.checks
-    ]
-    print_table(["", "check", "value", "from", "to", "what it is"], checked)
-    print()
+    _costs(report)
+    _checks(report)
     print(f"sampler       {report.method}, {report.trajectories} trajectories, seed {report.seed}")
     print(f"reference     {report.truth.reference}, {duration(report.truth.seconds)}")
     print(f"deviation     at most {report.bias:.2g} of an observable's scale: {report.worst}")
@@ -94,21 +71,79 @@ def _print(report: Report) -> None:
         print(f"note          {note}")
 
 
+def _errors(report: Report) -> None:
+    """Against trajectories, against step or tolerance, each with what was fitted."""
+    from trajsim.cli.tables import print_table
+
+    if (decay := report.decay) is not None:
+        pairs = zip(decay.trajectories.tolist(), decay.error.tolist(), strict=True)
+        print_table(
+            ["trajectories", "rms error / spread", "times root n"],
+            [(n, f"{e:.4f}", f"{e * n**0.5:.3f}") for n, e in pairs],
+        )
+        last = decay.trajectories[decay.fitted].max()
+        print(f"slope {decay.slope:.3f} +- {decay.slope_error:.2g} up to {last} trajectories, -1/2 expected\n")
+    for order in report.orders:
+        rows = zip(order.steps.tolist(), order.error.tolist(), order.error_error.tolist(), strict=True)
+        print_table(
+            [order.key, f"{order.kind} error"],
+            [(f"{step:.3g}", f"{error:.3g}" + (f" +- {own:.1g}" if own else "")) for step, error, own in rows],
+        )
+        theory = f"{order.lowest:g}" if order.lowest == order.highest else f"{order.lowest:g} to {order.highest:g}"
+        found = f"{order.order:.2f} +- {order.order_error:.2g}" if order.order == order.order else "not resolved"
+        print(f"order {found}, {theory} expected\n")
+
+
 def _deviations(report: Report) -> None:
-    """Of every observable the component with the largest |z| that is judged."""
+    """Of every observable the component that is farthest off: by |z|, or of a biased method by relative deviation."""
     import numpy as np
 
     from trajsim.cli.tables import print_table
 
     z, rows = report.scores, []
     names = np.array([label.split(" ")[0].rstrip(",") for label in report.labels])
+    scales = np.where(report.scales > 0, report.scales, 1.0)
+    off = np.abs(z.z) if report.unbiased else np.abs(z.deviation) / scales
     for name in dict.fromkeys(names.tolist()):
         mine = np.flatnonzero((names == name) & z.judged)
         if len(mine):
-            i = int(mine[np.argmax(np.abs(z.z[mine]))])
-            rows.append(
-                (name, int((names == name).sum()), report.labels[i].removeprefix(name).strip(" ,"),
-                 f"{z.mean[i]:.6g}", f"{report.exact[i]:.6g}", f"{z.standard_error[i]:.2g}", f"{z.z[i]:+.2f}")
-            )  # fmt: skip
-    print_table(["observable", "components", "largest |z| at", "mean", "exact", "standard error", "z"], rows)
+            i = int(mine[np.argmax(off[mine])])
+            place = report.labels[i].removeprefix(name).strip(" ,")
+            values = [f"{z.mean[i]:.6g}", f"{report.exact[i]:.6g}", f"{z.standard_error[i]:.2g}"]
+            last = f"{z.z[i]:+.2f}" if report.unbiased else f"{z.deviation[i] / scales[i]:+.2g}"
+            rows.append((name, int((names == name).sum()), place, *values, last))
+    most, last = ("largest |z| at", "z") if report.unbiased else ("farthest off at", "deviation / scale")
+    print_table(["observable", "components", most, "mean", "exact", "standard error", last], rows)
     print()
+
+
+def _costs(report: Report) -> None:
+    from trajsim.cli.tables import duration, print_table
+
+    rows = [
+        (
+            cost.method,
+            cost.about if cost.trajectories else "exact",
+            duration(cost.seconds) if cost.seconds < float("inf") else "never",
+            f"{cost.bias:.2g}",
+            ", ".join(cost.left_out) or "-",
+        )
+        for cost in report.costs
+    ]
+    print_table(
+        [f"cost of a relative error of {report.target_error:g}", "trajectories", "CPU time", "bias", "without"], rows
+    )
+    print()
+
+
+def _checks(report: Report) -> None:
+    from textwrap import fill
+
+    from trajsim.cli.tables import print_table
+
+    rows = []
+    for check in report.checks:
+        numbers = [f"{x:.4g}" for x in (check.value, check.lower, check.upper)]
+        rows.append(("passed" if check.passed else "FAILED", check.name, *numbers, fill(check.about, 64)))
+    print_table(["", "check", "value", "from", "to", "what it is"], rows)
+    print(f"A sound sampler fails each check with a probability of at most {report.false_alarm:g}.\n")

@@ -2,14 +2,15 @@ r"""What a given error costs by each method that applies: CPU seconds of one pro
 
     trajectories = max over components of (s / (target scale))^2,    seconds = trajectories x seconds of one.
 
+The scales are those of the study, so that every method is asked for the same errors.
 Compilation is not counted, and the setting of each method is its default but for the campaign's own sampler.
 """
 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from time import monotonic, process_time
 from typing import TYPE_CHECKING, Any
@@ -25,13 +26,14 @@ from trajsim.samplers.status import OK
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from trajsim.convergence.truth import Truth
     from trajsim.grid import Grid
     from trajsim.initial import InitialState
     from trajsim.model import SpinModel
     from trajsim.observables import Observable
     from trajsim.samplers.protocol import Sampler
 
-__all__ = ["Cost", "costs", "exact_method", "sampling_cost"]
+__all__ = ["Cost", "costs", "exact_method", "method_of", "sampling_cost"]
 
 _PILOT = 64  # trajectories that tell the spread to 9 %
 _BIASED_PILOT = 1024  # and the bias besides
@@ -41,28 +43,42 @@ _PATIENCE = 10.0  # seconds for them
 @dataclass(frozen=True)
 class Cost:
     """bias: largest relative deviation that more trajectories do not cure; 0 for exact methods. A reference has no
-    trajectories. seconds: to the target error; infinite where the bias is above it.
+    trajectories. seconds: to the target error; infinite where the bias is above it. left_out: names of observables that
+    the method does not have, and whose errors are not counted.
     """
 
     method: str
     trajectories: int
     seconds: float
     bias: float
+    left_out: tuple[str, ...] = ()
+
+    @property
+    def about(self) -> str:
+        """The number of trajectories to the two digits that a few of them tell."""
+        return f"{float(f'{self.trajectories:.2g}'):.0f}"
 
 
-def sampling_cost(sampler: Sampler, found: Draws, exact: NDArray[np.float64], target: float) -> Cost:
-    """From trajectories that were drawn. target: standard error to be reached by all components, relative to the
-    scale of the observable."""
-    drawn = len(found.samples)
-    scales = found.scales(exact)
+def method_of(sampler: Sampler) -> str:
+    """Its name, and the unravelling where it is not the usual one."""
+    unravelling = getattr(sampler, "unravelling", "local")
+    return sampler.method if unravelling == "local" else f"{sampler.method}, {unravelling}"
+
+
+def sampling_cost(
+    sampler: Sampler, found: Draws, exact: NDArray[np.float64], scales: Mapping[str, float], target: float
+) -> Cost:
+    """From trajectories that were drawn. target: standard error to be reached by all components, in units of `scales`
+    (see `Draws.scales`)."""
+    drawn, scale = len(found.samples), found.scaled(scales)
     spread = found.samples.std(axis=0, ddof=1)
-    relative = np.divide(spread, scales, out=np.zeros_like(spread), where=scales > 0)
+    relative = np.divide(spread, scale, out=np.zeros_like(spread), where=scale > 0)
     needed = int(np.ceil(max(1.0, float((relative / target).max()) ** 2)))
     seconds, bias = needed * found.seconds / drawn, 0.0
     if not exact_method(sampler):
         away = np.maximum(np.abs(found.samples.mean(axis=0) - exact) - 4 * spread / np.sqrt(drawn), 0.0)
-        bias = float(np.divide(away, scales, out=np.zeros_like(away), where=scales > 0).max())
-    return Cost(sampler.method, needed, seconds if bias < target else np.inf, bias)
+        bias = float(np.divide(away, scale, out=np.zeros_like(away), where=scale > 0).max())
+    return Cost(method_of(sampler), needed, seconds if bias < target else np.inf, bias)
 
 
 def costs(
@@ -70,18 +86,21 @@ def costs(
     model: SpinModel,
     initial: InitialState,
     grid: Grid,
-    observables: Sequence[Observable],
-    exact: NDArray[np.float64],
+    truth: Truth,
+    scales: Mapping[str, float],
     target: float,
     seed: int,
 ) -> list[Cost]:
-    """Of every other sampler that takes the model, the start and the observables, from a few trajectories.
+    """Of every other sampler that takes the model and the start, from a few trajectories.
 
-    target: error to be reached, relative to the scale of each observable. Left out: methods whose few
-    trajectories take too long.
+    target: error to be reached, in units of `scales`, the same for all. Left out: methods whose few trajectories take
+    too long, or that have none of the observables.
     """
     result = []
-    for sampler in _others(used, model, initial, observables):
+    for sampler in _others(used, model, initial):
+        observables = _known(sampler, model, initial, grid, truth.observables)
+        if not observables:
+            continue
         compiled = sampler.compile(model, initial, grid, observables)
         compiled.warm_up()
         number = _PILOT if exact_method(sampler) else _BIASED_PILOT
@@ -91,7 +110,9 @@ def costs(
         if data is None or data.raw is None or np.any(data.status != OK):
             continue
         found = Draws(data.raw.reshape(number, -1), compiled.layout, seconds)
-        result.append(sampling_cost(sampler, found, exact, target))
+        cost = sampling_cost(sampler, found, found.flat(truth.values), scales, target)
+        missing = tuple(o.name for o in truth.observables if o not in observables)
+        result.append(replace(cost, left_out=missing))
     return result
 
 
@@ -104,16 +125,30 @@ def _past(end: float) -> bool:
     return monotonic() > end
 
 
-def _others(
-    used: Sampler, model: SpinModel, initial: InitialState, observables: Sequence[Observable]
-) -> Iterator[Sampler]:
-    for method, (module, name) in SAMPLERS.items():
-        if method == used.method:
+def _others(used: Sampler, model: SpinModel, initial: InitialState) -> Iterator[Sampler]:
+    kinds = [getattr(importlib.import_module(module), name) for module, name in SAMPLERS.values()]
+    samplers: list[Any] = [kind() for kind in kinds]
+    samplers += [replace(s, unravelling="momentum") for s in samplers if hasattr(s, "unravelling")]
+    for sampler in samplers:
+        if method_of(sampler) == method_of(used):
             continue
-        sampler: Any = getattr(importlib.import_module(module), name)()
         try:
             sampler.check(model, initial)
-            check_supported(sampler, observables)
         except InputError:
             continue
         yield sampler
+
+
+def _known(
+    sampler: Sampler, model: SpinModel, initial: InitialState, grid: Grid, observables: Sequence[Observable]
+) -> list[Observable]:
+    """Those that a sampler has."""
+    known = []
+    for observable in observables:
+        try:
+            check_supported(sampler, [observable])
+            sampler.compile(model, initial, grid, [observable])
+        except InputError:
+            continue
+        known.append(observable)
+    return known

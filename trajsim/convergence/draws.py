@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,13 +43,8 @@ class Draws:
     def labels(self) -> list[str]:
         """What each component is, such as "correlation xx 1, t = 0.5"."""
         times = [""] if self.layout.times is None else [f", t = {t:g}" for t in self.layout.times]
-        names = [name for field in self.layout.fields for name in _names(field)]
+        names = [" ".join([f.name, *map(str, place)]) for f in self.layout.fields for place in _places(f)]
         return [name + t for t in times for name in names]
-
-    def observables(self) -> list[str]:
-        """The observable each component is part of."""
-        names = [field.name for field in self.layout.fields for _ in range(field.size)]
-        return names * self.layout.rows
 
     def flat(self, values: Mapping[str, Array]) -> Array:
         """{name: (rows, *shape)} in the order of the components."""
@@ -57,16 +52,26 @@ class Draws:
         parts = [np.asarray(values[f.name], dtype=np.float64).reshape(rows, f.size) for f in self.layout.fields]
         return np.concatenate(parts, axis=1).reshape(-1)
 
-    def scales(self, exact: Array) -> Array:
-        """What relative errors of each component refer to: the largest exact value or spread of its observable.
+    def alike(self) -> list[str]:
+        """The name of what each component has its unit in common with: the observable, its moments order by order."""
+        groups = [
+            " ".join([field.name, *(unit for dim, label in zip(field.dims, place, strict=True)
+                                    if (unit := _order(dim, label)))])
+            for field in self.layout.fields for place in _places(field)
+        ]  # fmt: skip
+        return groups * self.layout.rows
+
+    def scales(self, exact: Array) -> dict[str, float]:
+        """What relative errors refer to, {member of `alike`: largest exact value or spread of a component}.
 
         The spread, because a symmetry may make all exact values of an observable zero.
         """
-        names, sizes = np.array(self.observables()), np.maximum(np.abs(exact), self.samples.std(axis=0))
-        scales = np.empty(len(exact))
-        for name in set(names.tolist()):
-            scales[names == name] = sizes[names == name].max()
-        return scales
+        groups, sizes = np.array(self.alike()), np.maximum(np.abs(exact), self.samples.std(axis=0))
+        return {name: float(sizes[groups == name].max()) for name in dict.fromkeys(groups.tolist())}
+
+    def scaled(self, scales: Mapping[str, float]) -> Array:
+        """The scale of each component."""
+        return np.array([scales[name] for name in self.alike()])
 
 
 def draw(
@@ -97,7 +102,11 @@ def draw(
     return Draws(np.concatenate(parts), compiled.layout, time.process_time() - began)
 
 
-def _names(field: Field) -> list[str]:
-    """One for each number of an observable."""
-    places = itertools.product(*(field.coords[dim] for dim in field.dims))
-    return [" ".join([field.name, *map(str, place)]) for place in places]
+def _places(field: Field) -> Iterator[tuple[Any, ...]]:
+    """Labels of each number of an observable."""
+    return itertools.product(*(field.coords[dim] for dim in field.dims))
+
+
+def _order(dim: str, label: Any) -> str:
+    """Power of hbar that a label stands for; empty where it is none."""
+    return {"order": str(label), "moment": str(len(str(label)))}.get(dim, "")

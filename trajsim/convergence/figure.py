@@ -45,20 +45,32 @@ def _decay(axes: Any, report: Report) -> None:
     line = found.prefactor * np.exp(np.log(n[fitted]).mean()) ** (-0.5 - found.slope) * n**found.slope
     axes.loglog(n, line, "-", color="C0", linewidth=1, label=f"slope {found.slope:.3f} ± {found.slope_error:.3f}")
     axes.loglog(n, n**-0.5, "--", color="0.5", linewidth=1, label=r"$n^{-1/2}$")
-    axes.yaxis.set_minor_formatter("")
+    _one_two_five(axes.yaxis)
     axes.legend(fontsize="small")
 
 
+def _one_two_five(axis: Any) -> None:
+    """Labels at 1, 2, 5, 10, ... of a logarithmic axis that may be shorter than a decade."""
+    from matplotlib.ticker import LogLocator, NullFormatter, NullLocator, StrMethodFormatter
+
+    axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axis.set_minor_locator(NullLocator())
+    axis.set_minor_formatter(NullFormatter())
+
+
 def _orders(axes: Any, report: Report) -> None:
-    axes.set(title="error against step")
     if not report.orders:
+        axes.set(title="error against step")
         _nothing(axes, f"{report.method} has no step")
         return
+    key = report.orders[0].key
+    axes.set(title=f"error against {key.replace('_', ' ')}")
     for number, found in enumerate(report.orders):
         colour = f"C{number}"
         good = found.error > 0
         x, y, e = found.steps[good], found.error[good], found.error_error[good]
-        words = f"{found.kind}: order {found.order:.2f} ± {found.order_error:.2f}"
+        words = f"{found.kind}: order {found.order:.2f} ± {found.order_error:.1g}"
         if not np.isfinite(found.order):
             words = f"{found.kind}: not resolved"
         # a bar that reaches below zero has no end on a logarithmic axis
@@ -67,12 +79,11 @@ def _orders(axes: Any, report: Report) -> None:
             weights = (y / np.where(e > 0, e, y)) ** 2
             offset = float(weights @ (np.log(y) - found.order * np.log(x)) / weights.sum())
             axes.plot(x, np.exp(offset) * x**found.order, "-", color=colour, linewidth=1)
-    key = report.orders[0].key
     label = {"time_step": "time step [inverse rate]"}.get(key, key)
     kind = "change of trajectory" if key == "time_step" else "error of trajectory, relative"
     axes.set(xscale="log", yscale="log", xlabel=label, ylabel=kind)
     if _decades(report.orders[0].steps) < 2:
-        axes.xaxis.set_minor_formatter("")
+        _one_two_five(axes.xaxis)
     axes.legend(fontsize="small")
 
 
@@ -86,7 +97,7 @@ def _deviations(axes: Any, report: Report) -> None:
     names = [label.split(" ")[0].rstrip(",") for label in report.labels]
     scales = np.where(report.scales > 0, report.scales, 1.0)
     for number, name in enumerate(dict.fromkeys(names)):
-        mine = np.array([other == name for other in names]) & z.judged
+        mine = np.array([other == name for other in names]) & z.judged & ~(z.constant & (z.z == 0))
         place = np.flatnonzero(mine)
         if report.unbiased:
             inside = np.clip(z.z[mine], -1e3, 1e3)
@@ -100,16 +111,16 @@ def _deviations(axes: Any, report: Report) -> None:
         for sign in (-1, 1):
             axes.axhline(sign * z.threshold, color="firebrick", linewidth=0.8, linestyle="--")
         shown = np.abs(z.z[z.judged & np.isfinite(z.z)]).max(initial=z.threshold)
-        axes.set_ylim(-1.2 * shown, 1.9 * shown)  # room for the legend
+        axes.set_ylim(-1.2 * shown, 2.2 * shown)  # room for the legend
         axes.set(ylabel="z", title="z-scores, and the family-wise threshold")
     else:
         for bound in () if report.model_error is None else (-report.model_error, report.model_error):
             axes.axhline(bound, color="firebrick", linewidth=0.8, linestyle="--")
         title = "not judged" if report.model_error is None else f"model error {report.model_error:g}"
         axes.set(ylabel="(mean − exact) / scale", title=f"bias of the method ({title})")
-        axes.margins(y=0.35)
+        axes.margins(y=0.4)
     axes.set(xlabel="component")
-    axes.legend(fontsize="x-small", loc="upper left", ncols=3)
+    axes.legend(fontsize="x-small", loc="upper left", ncols=2)
 
 
 def _coverage(axes: Any, report: Report) -> None:
@@ -131,17 +142,20 @@ def _costs(axes: Any, report: Report) -> None:
     axes.set_xscale("log")
     shown = report.costs
     finite = [max(cost.seconds, 1e-4) for cost in shown if np.isfinite(cost.seconds)]
-    left = min(finite, default=1e-2) / 3
+    # whole decades, so that every label has its place
+    left, right = 10 ** np.floor(np.log10(min(finite) / 2)), 10 ** np.ceil(np.log10(max(finite) * 2))
     for row, cost in enumerate(shown):
         if np.isfinite(cost.seconds):
-            axes.barh(row, max(cost.seconds, 1e-4) - left, left=left, color=f"C{row}", height=0.6)
-            count = "" if cost.trajectories == 0 else f", {cost.trajectories} trajectories"
+            axes.barh(row, max(cost.seconds, 1e-4) - left, left=left, color=f"C{row}", height=0.6, alpha=0.6)
+            count = "" if cost.trajectories == 0 else f", {cost.about} trajectories"
             words = f"{cost.seconds:.2g} s{count}"
         else:
             words = f"never: bias {cost.bias:.2g}"
+        words += "".join(f"\nwithout {name}" for name in cost.left_out)
         axes.text(left * 1.2, row, words, va="center", fontsize="small")
-    axes.set_xlim(left, max(finite, default=1.0) * 3)
-    axes.set_yticks(range(len(shown)), [cost.method for cost in shown])
+    axes.set_xlim(left, right)
+    axes.minorticks_off()
+    axes.set_yticks(range(len(shown)), [cost.method.replace(", ", "\n") for cost in shown])
     axes.invert_yaxis()
 
 

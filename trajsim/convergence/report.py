@@ -12,13 +12,14 @@ from numpy.typing import NDArray
 from trajsim import streams
 from trajsim.campaign.study import Study, small_version
 from trajsim.convergence.checks import Check
-from trajsim.convergence.cost import Cost, costs, exact_method, sampling_cost
+from trajsim.convergence.cost import Cost, costs, exact_method, method_of, sampling_cost
 from trajsim.convergence.draws import Draws, draw
 from trajsim.convergence.ensembles import Coverage, Decay, coverage, decay
 from trajsim.convergence.scores import Scores, scores
 from trajsim.convergence.steps import Order, step_study
 from trajsim.convergence.truth import Truth, best_reference, solve_on_grid
 from trajsim.errors import UnsupportedError
+from trajsim.records import check_supported
 from trajsim.samplers.protocol import notes_of
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ __all__ = ["Report", "study", "study_campaign"]
 class Report:
     """What a study found. checks: with bounds, `passed` if all hold. notes: what is told and not judged.
 
-    unbiased: whether the method's mean is the exact one; model_error: see `Study`.
+    unbiased: whether the method's mean is the exact one; model_error, false_alarm: see `Study`.
     labels, exact, scales: of every component, in the order of `scores`. bias: largest relative deviation, at
     `worst`, a label. decay, coverage: None where every component is constant.
     """
@@ -58,6 +59,7 @@ class Report:
     target_error: float
     unbiased: bool
     model_error: float | None
+    false_alarm: float
     bias: float
     worst: str
     checks: tuple[Check, ...]
@@ -101,10 +103,12 @@ def study(
     options = settings or Study()
     root = streams.draw_seed() if seed is None else streams.check_seed(seed)
     sampler.check(model, initial)
+    check_supported(sampler, observables)
     truth = solve_on_grid(reference or best_reference(model, initial), model, initial, grid, observables)
     found = draw(sampler, model, initial, grid, truth.observables, options.size * options.groups, root)
     exact = found.flat(truth.values)
-    scales = found.scales(exact)
+    units = found.scales(exact)
+    scales = found.scaled(units)
     sound, alarm = exact_method(sampler), options.false_alarm
     if sound and options.model_error is not None:
         raise UnsupportedError(
@@ -145,7 +149,7 @@ def study(
 
     relative = np.divide(np.abs(z.deviation), scales, out=np.zeros_like(scales), where=scales > 0)
     return Report(
-        method=sampler.method,
+        method=method_of(sampler),
         model=str(model),
         truth=truth,
         trajectories=len(found.samples),
@@ -158,13 +162,14 @@ def study(
         coverage=intervals,
         orders=orders,
         costs=(
-            sampling_cost(sampler, found, exact, options.target_error),
-            *costs(sampler, model, initial, grid, truth.observables, exact, options.target_error, root),
+            sampling_cost(sampler, found, exact, units, options.target_error),
+            *costs(sampler, model, initial, grid, truth, units, options.target_error, root),
             Cost(truth.reference, 0, truth.seconds, 0.0),
         ),
         target_error=options.target_error,
         unbiased=sound,
         model_error=options.model_error,
+        false_alarm=alarm,
         bias=float(relative.max()),
         worst=labels[int(relative.argmax())],
         checks=tuple(checks),

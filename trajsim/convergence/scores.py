@@ -31,6 +31,7 @@ class Scores:
 
     constant: a number that every trajectory has alike, for which |deviation| is held against the error allowed instead,
     and z is 0 or infinite. judged: whether z is normal enough to be judged. threshold: of |z|, for all judged together.
+    uncounted: deviation relative to the scale of an observable up to which there is no z.
     """
 
     mean: Array
@@ -42,6 +43,7 @@ class Scores:
     constant: NDArray[np.bool_]
     judged: NDArray[np.bool_]
     threshold: float
+    uncounted: float
     false_alarm: float
 
     def check(self) -> Check:
@@ -50,7 +52,7 @@ class Scores:
         about = (
             f"largest |z| of {int(self.judged.sum())} components, {int((self.judged & self.constant).sum())} of them "
             f"constants; {int((~self.judged).sum())} too skewed to be judged; family-wise false alarm "
-            f"{self.false_alarm:g}"
+            f"{self.false_alarm:g}; deviations below {self.uncounted:.2g} of an observable's scale are not counted"
         )
         return Check("largest |z|", largest, 0.0, self.threshold, about)
 
@@ -84,4 +86,16 @@ def scores(
     judged = constant | (np.abs(lean) < _SKEWED)
     tails = 0.5 * false_alarm / max(int((judged & ~constant).sum()), 1)
     threshold = float(stats.t.isf(tails, n - 1))
-    return Scores(mean, error, deviation, skewness, kurtosis, z, constant, judged, threshold, false_alarm)
+    return Scores(
+        mean,
+        error,
+        deviation,
+        skewness,
+        kurtosis,
+        z,
+        constant,
+        judged,
+        threshold,
+        resolution + model_error,
+        false_alarm,
+    )

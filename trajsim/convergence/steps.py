@@ -22,8 +22,9 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from trajsim.convergence.checks import Check
-from trajsim.convergence.draws import draw
+from trajsim.convergence.draws import Draws, draw
 from trajsim.grid import TimeGrid
+from trajsim.observables import CollectiveDistribution
 from trajsim.records.classical import TimeStepError
 
 if TYPE_CHECKING:
@@ -128,8 +129,7 @@ def _tolerances(
         return draw(dataclasses.replace(settings, tolerance=tolerance), model, initial, grid, counted, paths, seed)
 
     best = run(max(min(steps) * 1e-3, _FINEST))
-    scales = best.scales(np.abs(best.samples).max(axis=0))
-    scales = np.where(scales > 1e-12, scales, 1.0)
+    scales = _sizes(best)
     ladder = np.array(sorted(steps, reverse=True))
     error = np.empty(len(ladder))
     for place, tolerance in enumerate(ladder.tolist()):
@@ -143,6 +143,14 @@ def _tolerances(
     worst = float((error / ladder).max() / grid.times[-1])
     about = f"largest error / (tolerance x time), at time {grid.times[-1]:g}"
     return (found,), (Check("error / tolerance", worst, 0.0, 1.0, about),)
+
+
+def _sizes(best: Draws) -> Array:
+    """What the error of a state is to be multiplied by for that of each component: the largest value of its kind that a
+    trajectory has. Of a probability it is 1, however small all of them are."""
+    found = best.scales(np.abs(best.samples).max(axis=0))
+    sizes = best.scaled({**found, **{name: 1.0 for name in found if name == CollectiveDistribution.name}})
+    return np.where(sizes > 1e-12, sizes, 1.0)
 
 
 def _halving(

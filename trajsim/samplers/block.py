@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
+from trajsim.kernel_cache import renew
 from trajsim.layout import BlockData, Layout
 from trajsim.samplers.status import OK
 
@@ -49,27 +51,13 @@ class BlockMoments:
 
     def _time_average(self, samples: NDArray[np.float64]) -> NDArray[np.float64]:
         """Mean over the window, (1, width); jump counts are those at its end. Batches are counted on the way."""
-        average: NDArray[np.float64] = samples.mean(axis=0)
+        average = np.empty((3, self._layout.width))  # two rows of scratch
+        _add_batches(samples, average, self._batch_mean, self._batch_m2, self._batch_count)
         for field in self._layout.fields:
             if field.name == "jump_counts":
                 piece = slice(field.offset, field.offset + field.size)
-                average[piece] = samples[-1, piece]
-        for level in range(self._layout.levels):
-            length = 2**level
-            batches = len(samples) // length
-            means = samples[: batches * length].reshape(batches, length, -1).mean(axis=1)
-            self._merge_batches(level, means)
-        return average.reshape(1, -1)
-
-    def _merge_batches(self, level: int, means: NDArray[np.float64]) -> None:
-        """Chan's merge of the batches of one trajectory into those of the block."""
-        here, before = len(means), self._batch_count[level]
-        mean = means.mean(axis=0)
-        shift = mean - self._batch_mean[level]
-        total = here + before
-        self._batch_m2[level] += ((means - mean) ** 2).sum(axis=0) + shift**2 * (here * before / total)
-        self._batch_mean[level] += shift * (here / total)
-        self._batch_count[level] = total
+                average[0, piece] = samples[-1, piece]
+        return average[:1]
 
     def finish(self, records: Mapping[str, NDArray[Any]] | None = None) -> BlockData:
         """The block; means are NaN where no trajectory succeeded. records: see `Recorder.finish`."""
@@ -86,3 +74,43 @@ class BlockMoments:
             raw=self._raw,
             **(records or {}),
         )
+
+
+@njit(cache=True)
+def _add_batches(
+    samples: NDArray[np.float64], scratch: NDArray[np.float64], mean: NDArray[np.float64], m2: NDArray[np.float64],
+    count: NDArray[np.int64]
+) -> None:  # fmt: skip
+    """Chan's merge of a trajectory's batches of 2^l samples into mean, m2 (levels, width), count (levels,).
+
+    scratch (3, width); its first row: the mean of all samples (times, width) afterwards.
+    """
+    times, width = samples.shape
+    whole, batch = scratch[1], scratch[2]
+    for level in range(mean.shape[0] - 1, -1, -1):
+        length = 1 << level
+        batches = times // length
+        whole[:] = 0.0
+        for time in range(batches * length):
+            for w in range(width):
+                whole[w] += samples[time, w]
+        for w in range(width):
+            whole[w] /= batches * length
+        before = count[level]
+        total = before + batches
+        for w in range(width):
+            shift = whole[w] - mean[level, w]
+            m2[level, w] += shift**2 * (before * batches / total)
+            mean[level, w] += shift * (batches / total)
+        for at in range(0, batches * length, length):
+            batch[:] = 0.0
+            for time in range(at, at + length):
+                for w in range(width):
+                    batch[w] += samples[time, w]
+            for w in range(width):
+                m2[level, w] += (batch[w] / length - whole[w]) ** 2
+        count[level] = total
+    scratch[0] = whole  # of level 0, the last
+
+
+renew(globals())

@@ -12,13 +12,22 @@ On machines with shorter vectors LLVM splits the operations.
     add_aligned(a, x, source, c, at)            the same where lanes divides the source: without a choice of the lanes
     add_weighted(a, x, source, c, at)           a[f] + c[at + f]         x[source ^ f]
     multiply_complex(d, shift, x, base)         (d[base + k] - shift) x[base + k], complex, shift real
-    weighted_norm(w, x, base)                   \sum_f w[(base + f) / 2] x[base + f]^2 in double
     scaled(a, factor)                           factor a[f]
+    add_scaled(a, x, base, factor)              a[f] + factor x[base + f]
+    add_turned(a, b)                            a - i b, complex
     store(a, y, base)                           y[base + f] = a[f];  returns base
-    inner(a, b)                                 \sum_f a[f] b[f] in double
 
 f = 0 .. size - 1, size = block_size(dtype), lanes = lane_count(dtype). `base` and `source` are indices of reals, `base`
 a multiple of the size; bit 0 of `source` exchanges real and imaginary parts.
+
+Sums over a whole vector are collected in double, lane by lane, and reduced once:
+
+    no_sums()                                   nothing yet
+    add_products(s, a, b)                       and a[f] b[f], in lane f of 8
+    add_crossed(s, a, b)                        and a[f] b[f ^ 1]
+    add_weighted_squares(s, w, x, base)         and w[(base + f) / 2] x[base + f]^2
+    total(s)                                    sum of the lanes
+    alternating(s)                              sum of the even lanes minus that of the odd ones
 """
 
 from __future__ import annotations
@@ -35,21 +44,28 @@ from numba.extending import models, register_model
 __all__ = [
     "VECTORS",
     "add_aligned",
+    "add_crossed",
     "add_moved",
+    "add_products",
+    "add_scaled",
+    "add_turned",
     "add_weighted",
+    "add_weighted_squares",
+    "alternating",
     "block_size",
-    "inner",
     "lane_count",
     "load",
     "multiply_complex",
+    "no_sums",
     "scaled",
     "store",
-    "weighted_norm",
+    "total",
     "zeros",
 ]
 
 VECTORS: Final = 8  # accumulators of a block: enough to hide the latency of an addition, few enough for the registers
 _BYTES: Final = 64
+_SUMS: Final = 4  # sums in each lane, in turns: enough to hide the latency of an addition
 
 intrinsic: Any = numba_intrinsic  # a type checker sees the function of Python, which takes the typing context as well
 
@@ -76,6 +92,19 @@ class _Block(types.Type):
 class _BlockModel(models.PrimitiveModel):
     def __init__(self, dmm: Any, fe_type: _Block) -> None:
         super().__init__(dmm, fe_type, ir.ArrayType(_vector(fe_type.dtype), VECTORS))
+
+
+class _Sums(types.Type):
+    """numba type of sums in double, lane by lane."""
+
+    def __init__(self) -> None:
+        super().__init__(name="Sums")
+
+
+@register_model(_Sums)
+class _SumsModel(models.PrimitiveModel):
+    def __init__(self, dmm: Any, fe_type: _Sums) -> None:
+        super().__init__(dmm, fe_type, ir.ArrayType(_vector(types.float64), _SUMS))
 
 
 def _element(dtype: types.Float) -> ir.Type:
@@ -173,26 +202,24 @@ class _Emitter:
     def unpack(self, block: Any) -> list[Any]:
         return [self.builder.extract_value(block, j) for j in range(VECTORS)]
 
-    def sum_products(self, left: list[Any], right: list[Any]) -> Any:
-        """Sum of products in double, in an order that is fixed."""
-        builder = self.builder
-        wide = _Emitter(self.context, builder, types.float64)
-        pairs = []
-        for a, b in zip(left, right, strict=True):
-            if self.dtype == types.float64:
-                pairs.append((a, b))
-                continue
-            halves = [[builder.fpext(self.shuffle(v, h), wide.vector) for v in (a, b)] for h in _HALVES]
-            pairs.extend((left, right) for left, right in halves)
-        sums = [builder.fmul(*pairs[0]), builder.fmul(*pairs[1])]
-        for k, (a, b) in enumerate(pairs[2:]):
-            sums[k % 2] = wide.fma(a, b, sums[k % 2])
-        total = builder.fadd(*sums)
-        for width in (4, 2, 1):
-            low = wide.shuffle(total, list(range(width)))
-            high = wide.shuffle(total, list(range(width, 2 * width)))
-            total = builder.fadd(low, high)
-        return builder.extract_element(total, ir.Constant(_INDEX, 0))
+    def widened(self, values: list[Any]) -> list[Any]:
+        """The same numbers as vectors of doubles."""
+        if self.dtype == types.float64:
+            return values
+        kind = _vector(types.float64)
+        return [self.builder.fpext(self.shuffle(v, half), kind) for v in values for half in _HALVES]
+
+    def add_products(self, sums: Any, left: list[Any], right: list[Any], crossed: bool = False) -> Any:
+        """Products, in double, on top of the sums; crossed: with the neighbouring lane of the right."""
+        wide = _Emitter(self.context, self.builder, types.float64)
+        lefts, rights = self.widened(left), self.widened(right)
+        parts = [self.builder.extract_value(sums, k) for k in range(_SUMS)]
+        for k, (a, b) in enumerate(zip(lefts, rights, strict=True)):
+            other = wide.shuffle(b, [f ^ 1 for f in range(wide.lanes)]) if crossed else b
+            parts[k % _SUMS] = wide.fma(a, other, parts[k % _SUMS])
+        for k, part in enumerate(parts):
+            sums = self.builder.insert_value(sums, part, k)
+        return sums
 
 
 def _rounded(builder: Any, scalar: Any, dtype: types.Float) -> Any:
@@ -223,16 +250,16 @@ def load(typingctx: Any, x: Any, base: Any) -> Any:
     return block(x, types.int64), codegen
 
 
-def _add(context: Any, builder: Any, signature: Any, args: Any, weighted: bool, aligned: bool = False) -> Any:
+def _add(context: Any, builder: Any, signature: Any, args: Any, kind: str) -> Any:
     emit = _Emitter(context, builder, signature.args[0].dtype)
     block, x, source, coefficients, at = args
     data = emit.data(signature.args[1], x)
     table = emit.data(signature.args[3], coefficients)
-    if weighted:
+    if kind == "add_weighted":
         factors = [emit.load(table, emit.plus(at, j)) for j in range(VECTORS)]
     else:
         factors = [emit.load(table, at)] * VECTORS
-    add = emit.add_aligned if aligned else emit.add_moved
+    add = emit.add_aligned if kind == "add_aligned" else emit.add_moved
     return emit.pack(add(emit.unpack(block), factors, data, source))
 
 
@@ -241,7 +268,7 @@ def add_moved(typingctx: Any, a: Any, x: Any, source: Any, c: Any, at: Any) -> A
     """a[f] + c[at + f % lanes] x[source ^ f]."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return _add(context, builder, signature, args, weighted=False)
+        return _add(context, builder, signature, args, "add_moved")
 
     return a(a, x, types.int64, c, types.int64), codegen
 
@@ -251,7 +278,7 @@ def add_aligned(typingctx: Any, a: Any, x: Any, source: Any, c: Any, at: Any) ->
     """a[f] + c[at + f % lanes] x[source ^ f], lanes a divisor of the source."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return _add(context, builder, signature, args, weighted=False, aligned=True)
+        return _add(context, builder, signature, args, "add_aligned")
 
     return a(a, x, types.int64, c, types.int64), codegen
 
@@ -261,7 +288,7 @@ def add_weighted(typingctx: Any, a: Any, x: Any, source: Any, c: Any, at: Any) -
     """a[f] + c[at + f] x[source ^ f]."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return _add(context, builder, signature, args, weighted=True)
+        return _add(context, builder, signature, args, "add_weighted")
 
     return a(a, x, types.int64, c, types.int64), codegen
 
@@ -278,37 +305,21 @@ def multiply_complex(typingctx: Any, d: Any, shift: Any, x: Any, base: Any) -> A
         even = [f & ~1 for f in range(emit.lanes)]
         odd = [f | 1 for f in range(emit.lanes)]
         swap = [f ^ 1 for f in range(emit.lanes)]
-        signs = ir.Constant(emit.vector, [1.0 if f % 2 else -1.0 for f in range(emit.lanes)])
+        either = ir.Constant(
+            ir.VectorType(ir.IntType(32), emit.lanes), [f + emit.lanes * (f % 2) for f in range(emit.lanes)]
+        )
         result = []
         for j in range(VECTORS):
             dv = emit.load(left, emit.plus(args[3], j))
             xv = emit.load(right, emit.plus(args[3], j))
-            turned = builder.fmul(emit.shuffle(dv, odd), builder.fmul(signs, emit.shuffle(xv, swap)))
-            result.append(emit.fma(builder.fsub(emit.shuffle(dv, even), shifts), xv, turned))
+            turned = builder.fmul(emit.shuffle(dv, odd), emit.shuffle(xv, swap))
+            straight = builder.fsub(emit.shuffle(dv, even), shifts)
+            # one instruction of many processors: even lanes subtract, odd ones add
+            minus, plus = emit.fma(straight, xv, builder.fneg(turned)), emit.fma(straight, xv, turned)
+            result.append(builder.shuffle_vector(minus, plus, either))
         return emit.pack(result)
 
     return block(d, types.float64, x, types.int64), codegen
-
-
-@intrinsic
-def weighted_norm(typingctx: Any, w: Any, x: Any, base: Any) -> Any:
-    r"""\sum_f w[(base + f) / 2] x[base + f]^2 in double."""
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        emit = _Emitter(context, builder, x.dtype)
-        weights, data = (emit.data(kind, value) for kind, value in zip(signature.args[:2], args[:2], strict=True))
-        half = ir.VectorType(emit.vector.element, emit.lanes // 2)
-        left, right = [], []
-        for j in range(VECTORS):
-            index = builder.ashr(emit.plus(args[2], j), ir.Constant(_INDEX, 1))
-            few = builder.load(builder.bitcast(builder.gep(weights, [index]), half.as_pointer()))
-            few.align = emit.dtype.bitwidth // 8
-            value = emit.load(data, emit.plus(args[2], j))
-            left.append(builder.fmul(emit.shuffle(few, [f // 2 for f in range(emit.lanes)]), value))
-            right.append(value)
-        return emit.sum_products(left, right)
-
-    return types.float64(w, x, types.int64), codegen
 
 
 @intrinsic
@@ -321,6 +332,35 @@ def scaled(typingctx: Any, a: Any, factor: Any) -> Any:
         return emit.pack([builder.fmul(v, factors) for v in emit.unpack(args[0])])
 
     return a(a, types.float64), codegen
+
+
+@intrinsic
+def add_scaled(typingctx: Any, a: Any, x: Any, base: Any, factor: Any) -> Any:
+    """a[f] + factor x[base + f]."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        emit = _Emitter(context, builder, a.dtype)
+        data = emit.data(signature.args[1], args[1])
+        factors = emit.splat(_rounded(builder, args[3], a.dtype))
+        return emit.pack(
+            [emit.fma(factors, emit.load(data, emit.plus(args[2], j)), v) for j, v in enumerate(emit.unpack(args[0]))]
+        )
+
+    return a(a, x, types.int64, types.float64), codegen
+
+
+@intrinsic
+def add_turned(typingctx: Any, a: Any, b: Any) -> Any:
+    """a - i b, complex."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        emit = _Emitter(context, builder, a.dtype)
+        swap = [f ^ 1 for f in range(emit.lanes)]
+        signs = ir.Constant(emit.vector, [-1.0 if f % 2 else 1.0 for f in range(emit.lanes)])
+        pairs = zip(emit.unpack(args[0]), emit.unpack(args[1]), strict=True)
+        return emit.pack([emit.fma(signs, emit.shuffle(y, swap), x) for x, y in pairs])
+
+    return a(a, b), codegen
 
 
 @intrinsic
@@ -338,11 +378,87 @@ def store(typingctx: Any, a: Any, y: Any, base: Any) -> Any:
 
 
 @intrinsic
-def inner(typingctx: Any, a: Any, b: Any) -> Any:
-    r"""\sum_f a[f] b[f] in double."""
+def no_sums(typingctx: Any) -> Any:
+    """Sums of nothing."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return ir.Constant(context.get_value_type(_Sums()), None)
+
+    return _Sums()(), codegen
+
+
+@intrinsic
+def add_products(typingctx: Any, s: Any, a: Any, b: Any) -> Any:
+    """The sums and a[f] b[f]."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         emit = _Emitter(context, builder, a.dtype)
-        return emit.sum_products(emit.unpack(args[0]), emit.unpack(args[1]))
+        return emit.add_products(args[0], emit.unpack(args[1]), emit.unpack(args[2]))
 
-    return types.float64(a, b), codegen
+    return s(s, a, b), codegen
+
+
+@intrinsic
+def add_crossed(typingctx: Any, s: Any, a: Any, b: Any) -> Any:
+    """The sums and a[f] b[f ^ 1]."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        emit = _Emitter(context, builder, a.dtype)
+        return emit.add_products(args[0], emit.unpack(args[1]), emit.unpack(args[2]), crossed=True)
+
+    return s(s, a, b), codegen
+
+
+@intrinsic
+def add_weighted_squares(typingctx: Any, s: Any, w: Any, x: Any, base: Any) -> Any:
+    r"""The sums and w[(base + f) / 2] x[base + f]^2."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        emit = _Emitter(context, builder, x.dtype)
+        weights, data = (emit.data(kind, value) for kind, value in zip(signature.args[1:3], args[1:3], strict=True))
+        half = ir.VectorType(emit.vector.element, emit.lanes // 2)
+        left, right = [], []
+        for j in range(VECTORS):
+            index = builder.ashr(emit.plus(args[3], j), ir.Constant(_INDEX, 1))
+            few = builder.load(builder.bitcast(builder.gep(weights, [index]), half.as_pointer()))
+            few.align = emit.dtype.bitwidth // 8
+            value = emit.load(data, emit.plus(args[3], j))
+            left.append(builder.fmul(emit.shuffle(few, [f // 2 for f in range(emit.lanes)]), value))
+            right.append(value)
+        return emit.add_products(args[0], left, right)
+
+    return s(s, w, x, types.int64), codegen
+
+
+def _reduced(context: Any, builder: Any, sums: Any, alternating: bool) -> Any:
+    wide = _Emitter(context, builder, types.float64)
+    parts = [builder.extract_value(sums, k) for k in range(_SUMS)]
+    while len(parts) > 1:
+        parts = [builder.fadd(a, b) for a, b in zip(parts[::2], parts[1::2], strict=True)]
+    whole = parts[0]
+    if alternating:
+        whole = builder.fmul(whole, ir.Constant(wide.vector, [-1.0 if f % 2 else 1.0 for f in range(wide.lanes)]))
+    for width in (4, 2, 1):
+        low, high = (wide.shuffle(whole, list(range(start, start + width))) for start in (0, width))
+        whole = builder.fadd(low, high)
+    return builder.extract_element(whole, ir.Constant(_INDEX, 0))
+
+
+@intrinsic
+def total(typingctx: Any, s: Any) -> Any:
+    """Sum of the lanes."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return _reduced(context, builder, args[0], alternating=False)
+
+    return types.float64(s), codegen
+
+
+@intrinsic
+def alternating(typingctx: Any, s: Any) -> Any:
+    """Sum of the even lanes minus that of the odd ones."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return _reduced(context, builder, args[0], alternating=True)
+
+    return types.float64(s), codegen

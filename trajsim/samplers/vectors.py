@@ -16,7 +16,6 @@ from trajsim.samplers import simd
 
 __all__ = [
     "add_term",
-    "add_turned",
     "aligned",
     "copy_scaled",
     "expectation_of_diagonal",
@@ -24,6 +23,7 @@ __all__ = [
     "padded",
     "pick",
     "real_overlap",
+    "sum_series",
 ]
 
 _LINE = 64  # bytes: a vector register that crosses two cache lines takes two loads
@@ -45,82 +45,81 @@ def padded(amplitudes: int, dtype: Any) -> int:
 
 
 @njit(cache=True)
-def add_turned(vectors: Any, terms: int, ratio: float, length: int, block_size: int, turns: Any, out: Any) -> float:
-    r"""out = \sum_{k < terms} (-i ratio)^k vectors[k]; returns <out|out>. turns: scratch for terms x lanes numbers."""
-    lanes = block_size // simd.VECTORS
-    power = 1.0
-    for k in range(terms):
-        sign = 1.0 if k % 4 < 2 else -1.0
-        for lane in range(lanes):
-            # -i (re + i im) = im - i re
-            turns[k * lanes + lane] = sign * power * (-1.0 if k % 2 and lane % 2 else 1.0)
-        power *= ratio
+def sum_series(vectors: Any, terms: int, ratio: float, length: int, block_size: int, out: Any) -> float:
+    r"""out = \sum_{k < terms} (-i ratio)^k vectors[k]; returns <out|out>."""
     flat = vectors.reshape(-1)
     stride = vectors.shape[1]
-    total = 0.0
+    norm = simd.no_sums()
     for base in range(0, length, block_size):
-        block = simd.load(flat, base)
-        for k in range(1, terms):
-            block = simd.add_moved(block, flat, k * stride + base + k % 2, turns, k * lanes)
-        total += simd.inner(block, block)
+        # the even terms, which are real multiples, and those that -i is still to turn
+        even, odd = simd.load(flat, base), simd.zeros(flat)
+        power = 1.0
+        for k in range(1, terms, 2):
+            power *= ratio
+            odd = simd.add_scaled(odd, flat, k * stride + base, power)
+            if k + 1 < terms:
+                power *= -ratio
+                even = simd.add_scaled(even, flat, (k + 1) * stride + base, power)
+        block = simd.add_turned(even, odd)
+        norm = simd.add_products(norm, block, block)
         simd.store(block, out, base)
-    return total
+    return float(simd.total(norm))
 
 
 @njit(cache=True)
-def add_term(x: Any, y: Any, length: int, block_size: int, order: int, factor: float, turns: Any) -> float:
-    r"""y += (-i)^order factor x; returns <y|y>. turns: scratch for one vector register."""
-    for lane in range(block_size // simd.VECTORS):
-        sign = 1.0 if order % 4 < 2 else -1.0
-        turns[lane] = sign * factor * (-1.0 if order % 2 and lane % 2 else 1.0)
-    total = 0.0
+def add_term(x: Any, y: Any, length: int, block_size: int, order: int, factor: float) -> float:
+    """y += (-i)^order factor x; returns <y|y>."""
+    signed = factor if order % 4 < 2 else -factor
+    norm = simd.no_sums()
     for base in range(0, length, block_size):
-        block = simd.add_moved(simd.load(y, base), x, base + order % 2, turns, 0)
-        total += simd.inner(block, block)
+        block = simd.load(y, base)
+        if order % 2 == 0:
+            block = simd.add_scaled(block, x, base, signed)
+        else:
+            block = simd.add_turned(block, simd.scaled(simd.load(x, base), signed))
+        norm = simd.add_products(norm, block, block)
         simd.store(block, y, base)
-    return total
+    return float(simd.total(norm))
 
 
 @njit(cache=True)
-def overlap(x: Any, y: Any, length: int, block_size: int, turns: Any) -> tuple[float, float]:
-    """Re <x|y> and Im <x|y>. turns: scratch for one vector register."""
-    for lane in range(block_size // simd.VECTORS):
-        turns[lane] = -1.0 if lane % 2 else 1.0
-    real = imaginary = 0.0
+def overlap(x: Any, y: Any, length: int, block_size: int) -> tuple[float, float]:
+    """Re <x|y> and Im <x|y>."""
+    real, imaginary = simd.no_sums(), simd.no_sums()
     for base in range(0, length, block_size):
-        block = simd.load(x, base)
-        real += simd.inner(block, simd.load(y, base))
-        imaginary += simd.inner(block, simd.add_moved(simd.zeros(y), y, base + 1, turns, 0))
-    return real, imaginary
+        left, right = simd.load(x, base), simd.load(y, base)
+        real = simd.add_products(real, left, right)
+        imaginary = simd.add_crossed(imaginary, left, right)
+    return float(simd.total(real)), float(simd.alternating(imaginary))
 
 
 @njit(cache=True)
 def real_overlap(x: Any, y: Any, length: int, block_size: int) -> float:
     """Re <x|y>."""
-    total = 0.0
+    real = simd.no_sums()
     for base in range(0, length, block_size):
-        total += simd.inner(simd.load(x, base), simd.load(y, base))
-    return total
+        real = simd.add_products(real, simd.load(x, base), simd.load(y, base))
+    return float(simd.total(real))
 
 
 @njit(cache=True)
 def copy_scaled(x: Any, y: Any, length: int, block_size: int, factor: float) -> float:
     """y = factor x; returns <y|y>."""
-    total = 0.0
+    norm = simd.no_sums()
     for base in range(0, length, block_size):
         block = simd.scaled(simd.load(x, base), factor)
-        total += simd.inner(block, block)
+        norm = simd.add_products(norm, block, block)
         simd.store(block, y, base)
-    return total
+    return float(simd.total(norm))
 
 
 @njit(cache=True)
 def expectation_of_diagonal(weights: Any, x: Any, length: int, block_size: int) -> float:
     r"""\sum_k weights[k] |x[k]|^2; weights padded like x."""
-    total = 0.0
+    sums = simd.no_sums()
     for base in range(0, length, block_size):
-        total += simd.weighted_norm(weights, x, base)
-    return total
+        sums = simd.add_weighted_squares(sums, weights, x, base)
+    return float(simd.total(sums))
 
 
 @njit(cache=True)
@@ -133,7 +132,7 @@ def pick(weights: Any, x: Any, length: int, block_size: int, goal: float) -> int
     rest = after = goal
     chosen = -1
     for base in range(0, length, block_size):
-        part = simd.weighted_norm(weights, x, base)
+        part = simd.total(simd.add_weighted_squares(simd.no_sums(), weights, x, base))
         if part > 0.0:
             chosen = base
             rest = after

@@ -15,7 +15,8 @@ from trajsim.errors import UnsupportedError
 from trajsim.initial import Configuration, Haar, Product, RandomProduct
 from trajsim.lattice import Lattice
 from trajsim.model import SpinModel, collective_jump, local_jump, pair_jump
-from trajsim.references.permutation import Permutation
+from trajsim.references.permutation import Permutation, Scan
+from trajsim.references.permutation.steady import Inverse
 from trajsim.terms import Term, exchange, field
 
 ALL = (
@@ -251,3 +252,29 @@ def test_driven_models_against_piqs(omega):
     state = Permutation().steady_density(model)
     np.testing.assert_allclose(state.first_moments, [qutip.expect(a, rho).real for a in (x, y, z)], atol=1e-7 * n)
     assert state.collective_moment("x", 4) == pytest.approx(qutip.expect(x**4, rho), abs=1e-6 * n**4)
+
+
+@pytest.mark.parametrize("rates", [{}, {"gamma": 1 / 3, "collective_decay": 2 / 3}])
+def test_a_scan_shares_eliminations_and_changes_no_answer(rates, monkeypatch):
+    made, factorise = [], Inverse._factorise
+    monkeypatch.setattr(Inverse, "_factorise", lambda self: made.append(self.space.n_sites) or factorise(self))
+    scan = Scan()
+    # step by step, a jump, another size, equal couplings (another sector), and back
+    points = [(16, 1.1 + 0.02 * k) for k in range(8)] + [(16, 40.0), (15, 1.3), (15, 1.32), (15, 0.6), (15, 1.34)]
+    for n, Jy in points:
+        model = xyz(n, Jy=Jy, **rates)
+        alone, scanned = Permutation().steady_density(model), Permutation().steady_density(model, scan)
+        assert scanned.residual < 1e-11
+        for one, other in zip(alone.blocks, scanned.blocks, strict=True):
+            np.testing.assert_allclose(other, one, atol=1e-10)
+    alone = len(points) + sum(n > 8 for n, _ in points)  # the likely ladder comes from eight spins
+    assert made.count(16) + made.count(15) <= len(points) + 6
+    assert len(made) < 2 * alone
+
+
+def test_a_scan_of_susceptibilities():
+    scan = Scan()
+    for Jy in (1.2, 1.22, 1.25):
+        model = xyz(14, Jy=Jy)
+        expected = Permutation().susceptibility(model).susceptibility
+        np.testing.assert_allclose(Permutation().susceptibility(model, scan).susceptibility, expected, rtol=1e-8)

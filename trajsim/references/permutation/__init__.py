@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from trajsim.references.permutation.reference import Permutation
+from trajsim.references.permutation.steady import Scan
 
-__all__ = ["Permutation"]
+__all__ = ["Permutation", "Scan"]

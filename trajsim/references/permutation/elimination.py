@@ -6,7 +6,7 @@ r"""Block elimination of a block tridiagonal matrix from both ends towards one b
 the blocks being the ladders j and the pivot the ladder where the steady state lives: eliminated ladders then leak into
 it fast, and their S_a are far from singular. Couplings have a few entries a column, so that the inverses cost
 2 n_a^3 flops each and everything else next to nothing. In single precision this is half the work and half the memory,
-and a few Krylov steps with the exact matrix bring back all digits.
+and a few Krylov steps with the exact matrix bring back all digits: so many more with the factors of a matrix near it.
 """
 
 from __future__ import annotations
@@ -19,11 +19,13 @@ from numba import njit
 from numpy.typing import NDArray
 from scipy.linalg import get_lapack_funcs
 from scipy.sparse import csr_array
-from scipy.sparse.linalg import LinearOperator, gmres
 
 from trajsim.kernel_cache import renew
+from trajsim.references.permutation.flexible_gmres import flexible_gmres
 
-__all__ = ["Elimination", "memory", "refined"]
+__all__ = ["RESIDUAL", "Elimination", "memory", "refined"]
+
+Vector = NDArray[np.float64]
 
 RESIDUAL = 1e-12  # of the right-hand side, where rounding allows it
 FLOOR = 1e-12  # added to every element: denormal numbers, which the inverses decay to, are ten times slower
@@ -190,30 +192,27 @@ class Elimination:
 
 
 def refined(
-    apply: Callable[[NDArray[np.float64]], NDArray[np.float64]], factors: Elimination, b: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], float]:
-    """(x, |L x - b| / |b|): x corrected by the factors until the residual with the exact matrix no longer falls.
+    apply: Callable[[Vector], Vector], factors: Elimination, b: Vector, start: Vector, limit: int = 40
+) -> tuple[Vector, float, int]:
+    """(x, |L x - b| / |b|, uses of the factors): `start` corrected by flexible GMRES with the exact matrix.
 
-    apply: x -> L x in double precision. A correction that gains less than two digits is made by GMRES instead.
+    apply: x -> L x in double precision. factors: of L, or of a matrix near it. Ends where the residual falls no more,
+    or after `limit` uses of the factors.
     """
     size = float(np.linalg.norm(b))
-    operator = LinearOperator((len(b),) * 2, matvec=lambda y: apply(factors.solve(y)), dtype=np.float64)
-    x, residual, reached = np.zeros_like(b), b, 1.0
-    plain = True
-    for _ in range(8):
-        step = factors.solve(residual if plain else gmres(operator, residual, rtol=1e-10, restart=40, maxiter=1)[0])
+    if size == 0.0:
+        return np.zeros_like(b), 0.0, 0
+    x, residual = start, b - apply(start)
+    reached, uses = float(np.linalg.norm(residual)) / size, 0
+    while reached > RESIDUAL and uses < limit:
+        step, count = flexible_gmres(apply, factors.solve, residual, RESIDUAL * size, limit - uses)
+        uses += count
         remains = residual - apply(step)
         error = float(np.linalg.norm(remains)) / size
-        if error < reached:
-            plain = plain and error < 0.01 * reached
-            x, residual, reached = x + step, remains, error
-            if reached < RESIDUAL:
-                break
-        elif plain:
-            plain = False
-        else:
+        if not error < 0.5 * reached:
             break
-    return x, reached
+        x, residual, reached = x + step, remains, error
+    return x, reached, uses
 
 
 renew(globals())

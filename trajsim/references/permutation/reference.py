@@ -28,7 +28,7 @@ from trajsim.references.permutation.response import angular_average, susceptibil
 from trajsim.references.permutation.space import EVEN, ODD, WHOLE
 from trajsim.references.permutation.spectrum import everything, farthest, nearest, reflection
 from trajsim.references.permutation.state import PermutationState, coherent, maximally_mixed
-from trajsim.references.permutation.steady import steady
+from trajsim.references.permutation.steady import Scan, steady
 from trajsim.references.result import to_dataset
 
 if TYPE_CHECKING:
@@ -72,22 +72,25 @@ class Permutation:
         arrays = {name: np.array(row) for name, row in rows.items()}
         return to_dataset(model, observables, arrays, grid, {"reference": self.name})
 
-    def steady_density(self, model: SpinModel) -> PermutationState:
-        """The steady state itself: entropy, purity, bimodality coefficients, weights of the ladders, rho_j."""
-        return steady(collective_form(model))
+    def steady_density(self, model: SpinModel, scan: Scan | None = None) -> PermutationState:
+        """The steady state itself: entropy, purity, bimodality coefficients, weights of the ladders, rho_j.
+
+        scan: one `Scan()` for all models of a curve; see there.
+        """
+        return steady(collective_form(model), scan)
 
     def densities(self, model: SpinModel, initial: InitialState, times: Sequence[float]) -> Iterator[PermutationState]:
         """rho at the times (increasing, from t = 0 on), one after the other."""
         for rho, _ in evolve(collective_form(model), _start(model, initial), TimeGrid(times).times):
             yield rho
 
-    def susceptibility(self, model: SpinModel) -> xr.Dataset:
+    def susceptibility(self, model: SpinModel, scan: Scan | None = None) -> xr.Dataset:
         """susceptibility (response, field), chi_ab in Pauli matrices, and its angular average; units of time.
 
-        Huybrechts et al. 2020, Eqs. (19)-(23); linear response, no finite field.
+        Huybrechts et al. 2020, Eqs. (19)-(23); linear response, no finite field. scan: as in `steady_density`.
         """
         form = collective_form(model)
-        chi = susceptibility(form, steady(form))
+        chi = susceptibility(form, steady(form, scan), scan)
         about = {"units": "inverse rate", "long_name": "susceptibility dM_a/dh_b (Pauli matrices)"}
         average = {"units": "inverse rate", "long_name": "angular average of the susceptibility"}
         return xr.Dataset(

@@ -17,15 +17,15 @@ from trajsim.model.collective import CollectiveForm
 from trajsim.references.permutation.liouvillian import steady_sector
 from trajsim.references.permutation.space import ODD, WHOLE
 from trajsim.references.permutation.state import AXES, PermutationState, spin_matrices
-from trajsim.references.permutation.steady import Inverse
+from trajsim.references.permutation.steady import Scan
 
 __all__ = ["angular_average", "susceptibility"]
 
 
-def susceptibility(form: CollectiveForm, state: PermutationState) -> NDArray[np.float64]:
+def susceptibility(form: CollectiveForm, state: PermutationState, scan: Scan | None = None) -> NDArray[np.float64]:
     """chi_ab (2, 2) for a, b = x, y at the steady state `state`, in Pauli matrices; units of time."""
     parity = steady_sector(form) != WHOLE
-    inverse = Inverse(form, ODD if parity else WHOLE)
+    inverse = (scan or Scan()).inverse(form, ODD if parity else WHOLE)
     space = inverse.space
     spins = [spin_matrices(float(j)) for j in space.ladders]
     steady = space.coordinates(state.blocks)

@@ -296,7 +296,7 @@ def flip_apply(
     # drive the block out of the registers. Indices without a sign: those with one may count from the end
     mask, offsets, weights, diagonal = operators.mask, operators.offsets, operators.weights, operators.diagonal[target]
     size = x.shape[0] // operators.blocks
-    total = 0.0
+    norm = simd.no_sums()
     for base in range(0, x.shape[0], size):
         block = simd.multiply_complex(diagonal, shift, x, base) if operator == 0 else simd.zeros(x)
         for move in range(first, aligned):
@@ -310,10 +310,10 @@ def flip_apply(
             block = simd.add_weighted(block, x, source, weights, offsets[np.uint64(at + move)])
         block = simd.scaled(block, factor)
         if weigh:
-            total += simd.inner(block, block)
+            norm = simd.add_products(norm, block, block)
         simd.store(block, y, base)
         at += last - first
-    return total
+    return float(simd.total(norm))
 
 
 renew(globals())

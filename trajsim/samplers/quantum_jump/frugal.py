@@ -49,7 +49,7 @@ def _propagate(
     Returns the step, |work|^2, the jump rate at the beginning, the energy that was subtracted, and the one to subtract
     in the next step; a step of 0 if the series does not converge.
     """
-    vectors, turns, operators, work = space.vectors, space.turns, generator.operators, space.work[:length]
+    vectors, operators, work = space.vectors, generator.operators, space.work[:length]
     tau, ratio, rate, slowing = scale, 1.0, 0.0, 0.0
     size = np.sqrt(norm2)
     copy_scaled(vectors[0], work, length, space.block, 1.0)
@@ -62,7 +62,7 @@ def _propagate(
         v2 = engine.apply(operators, 0, sector, x, y, scale / order, energy, True)
         counters[_PRODUCTS] += 1
         if order == 1:
-            real, imaginary = overlap(x, y, length, space.block, turns)
+            real, imaginary = overlap(x, y, length, space.block)
             rate = -2.0 * imaginary / (norm2 * scale)
             if generator.centred:
                 mean = energy + real / (norm2 * scale)
@@ -76,9 +76,9 @@ def _propagate(
             if aim and 0.0 < ahead < tau:
                 tau = ahead
                 ratio = tau / scale
-            add_term(vectors[1], work, length, space.block, 1, ratio, turns)
+            add_term(vectors[1], work, length, space.block, 1, ratio)
         if order > 1:
-            end2 = add_term(y, work, length, space.block, order, ratio**order, turns)
+            end2 = add_term(y, work, length, space.block, order, ratio**order)
             if remainder(np.sqrt(v2), order, tau, scale, generator.bound + abs(energy)) <= tolerance * tau * size:
                 return tau, end2, rate, energy, mean
         if not np.isfinite(v2):

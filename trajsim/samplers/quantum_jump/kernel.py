@@ -10,7 +10,8 @@ and with them the rounding errors of the sum):
 The first neglected terms are bounded by |v_K| (\tau/s)^K \rho / (1 - \rho), \rho = R \tau / (K + 1) <= 1/2, with
 R >= ||H_eff - E||; K grows until the bound is below tolerance * \tau * |\psi|, and if K reaches its largest value
 \tau shrinks: no step is ever rejected or repeated. The same vectors locate the jump: \tau* with
-|\psi(\tau*)|^2 = r is found on ln(|\psi|^2 / r), nearly linear in \tau, at no further product with H_eff.
+|\psi(\tau*)|^2 = r is found on f = ln(|\psi|^2 / r), nearly linear in \tau, at no further product with H_eff: f, f' and
+f'' at the beginning predict it, the sum of the series there and a cubic correct it.
 
 The channel c is drawn with probability |L_c \psi|^2 / \sum_c' |L_c' \psi|^2. Where all L_c^\dagger L_c are diagonal,
 with elements w_c(s), in one pass: a configuration s is drawn from |\psi_s|^2 \sum_c w_c(s), then c from w_c(s).
@@ -33,12 +34,12 @@ from trajsim.samplers.quantum_jump import engine
 from trajsim.samplers.quantum_jump.momentum.engine import MomentumChannels, momentum_choose
 from trajsim.samplers.status import NO_CHANNEL, NORM_LOST, OK, STEP_TOO_SMALL, UNFINISHED
 from trajsim.samplers.vectors import (
-    add_turned,
     copy_scaled,
     expectation_of_diagonal,
     overlap,
     pick,
     real_overlap,
+    sum_series,
 )
 from trajsim.streams import JUMPS, uniform
 
@@ -98,14 +99,13 @@ class Generator(NamedTuple):
 class Space(NamedTuple):
     """The memory of one trajectory: Taylor vectors (orders, stride), one more vector, scratch.
 
-    block: reals of a block of the vectors. rates (C,), turns (orders * lanes,). logged_time, logged_channel: room for
+    block: reals of a block of the vectors. rates (C,). logged_time, logged_channel: room for
     jumps that are to be kept, empty if none are.
     """
 
     vectors: NDArray[Any]
     work: NDArray[Any]
     rates: NDArray[np.float64]
-    turns: NDArray[Any]
     block: int
     logged_time: NDArray[np.float64]
     logged_channel: NDArray[np.int32]
@@ -164,20 +164,21 @@ def remainder(norm: float, order: int, tau: float, scale: float, bound: float) -
 def _expand(
     generator: Generator, space: Space, sector: int, length: int, norm2: float, threshold: float, scale: float,
     tolerance: float, energy: float, growth: float
-) -> tuple[float, int, float, float, float, float, float]:  # fmt: skip
-    """Taylor vectors for a step of at most `scale`: the step, how many vectors, a step to propose next, the jump rate,
-    the energy that was subtracted, the mean energy, for the next step to subtract, and the growth
-    (|v_K| K! / |psi|)^(1/K) / s of the vectors, from which the order that the next step needs is guessed.
+) -> tuple[float, int, float, float, float, float, float, float]:  # fmt: skip
+    """Taylor vectors for a step of at most `scale`: the step, how many vectors, a step to propose next, the jump rate
+    and half the second derivative of ln |psi|^2 at its beginning, the energy that was subtracted, the mean energy, for
+    the next step to subtract, and the growth (|v_K| K! / |psi|)^(1/K) / s of the vectors, from which the order that the
+    next step needs is guessed.
 
     The proposal equals the step if accuracy has cut it, else it is longer.
     """
     # bound outside the loop: every array taken out of a tuple counts references, which a short product would notice
-    vectors, turns, operators = space.vectors, space.turns, generator.operators
+    vectors, operators = space.vectors, generator.operators
     bound = generator.bound + abs(energy)
     size = np.sqrt(norm2)
     tau = scale
     last = vectors.shape[0] - 1
-    rate = slowing = v = allowed = mean = 0.0
+    rate = slowing = bend = v = allowed = mean = 0.0
     needed = order = 0
     while True:
         order += 1
@@ -186,7 +187,7 @@ def _expand(
         weigh = order == 1 or order >= needed or order == last
         v2 = engine.apply(operators, 0, sector, x, y, scale / order, energy, weigh)
         if order == 1:
-            real, imaginary = overlap(x, y, length, space.block, turns)
+            real, imaginary = overlap(x, y, length, space.block)
             rate = -2.0 * imaginary / (norm2 * scale)
             if generator.centred:
                 mean = energy + real / (norm2 * scale)
@@ -197,7 +198,8 @@ def _expand(
             slowing = v2 / (norm2 * scale**2)
         elif order == 2:
             slowing -= 2.0 * real_overlap(vectors[0][:length], y, length, space.block) / (norm2 * scale**2)
-            jump = first_root(np.log(norm2 / threshold), rate, slowing - 0.5 * rate**2)
+            bend = slowing - 0.5 * rate**2
+            jump = first_root(np.log(norm2 / threshold), rate, bend)
             if jump > 0.0:
                 tau = min(tau, max(_LOOK_AHEAD * jump, 1e-3 * tau))
             needed = _likely_order(growth * tau, bound * tau, tolerance * tau) - 1
@@ -221,7 +223,7 @@ def _expand(
             break
     if v > 0.0:
         growth = np.exp((np.log(v / size) + math.lgamma(order + 1.0)) / order) / scale
-    return tau, order + 1, allowed, rate, energy, mean, growth
+    return tau, order + 1, allowed, rate, bend, energy, mean, growth
 
 
 @njit(cache=True, error_model="numpy")
@@ -237,41 +239,60 @@ def _likely_order(z: float, rho: float, tolerance: float) -> int:
 
 
 @njit(cache=True, error_model="numpy", forceinline=True)
-def _locate(
-    space: Space, terms: int, scale: float, length: int, norm2: float, rate: float, end2: float, r: float, tau: float,
+def _follow(
+    space: Space, terms: int, scale: float, length: int, norm2: float, rate: float, bend: float, r: float, tau: float,
     tolerance: float, counters: NDArray[np.int64]
-) -> float:  # fmt: skip
-    """Time within the step at which |psi|^2 = r, to `tolerance`; space.work = psi there.
+) -> tuple[float, float, bool]:  # fmt: skip
+    """Go to the end of a step, or to the jump before it, |psi|^2 = r to `tolerance` in time; space.work = psi there.
 
-    The Illinois method on f = ln(|psi|^2 / r), begun from the parabola through f(0), f'(0) = -rate and f(tau).
+    Returns the time within the step, |psi|^2 there (not a number if the norm has grown), whether it is a jump.
+    f(t) = ln(|psi|^2 / r) = f(0) - rate t + bend t^2 + cubic t^3; `cubic` from the first sum of the series. After
+    that secants, within the bracket (left, right) once there is one.
     """
-    left, right = 0.0, tau
-    f_left, f_right = np.log(norm2 / r), np.log(max(end2, 1e-300) / r)
-    side = 0
-    guess = first_root(f_left, rate, (f_right - f_left + rate * tau) / tau**2)
+    most = norm2 * (1.0 + 10.0 * tolerance * tau + norm_slack(space.vectors))
+    left, right = 0.0, np.inf
+    f_left = start = np.log(norm2 / r)
+    f_right = last = f_last = cubic = 0.0
+    guess = first_root(start, rate, bend)
+    if not 0.0 < guess < tau:
+        guess = tau
     for attempt in range(100):
-        if attempt > 0:
-            guess = (left * f_right - right * f_left) / (f_right - f_left)
-        if not left < guess < right:
-            guess = 0.5 * (left + right)
-        f = add_turned(space.vectors, terms, guess / scale, length, space.block, space.turns, space.work)
+        end2 = sum_series(space.vectors, terms, guess / scale, length, space.block, space.work)
         counters[_PASSES] += 1
-        f = np.log(max(f, 1e-300) / r)
-        # the smaller slope: after a dark start the norm falls like t^3, far from a straight line
-        slope = min((f_left - f) / (guess - left), (f - f_right) / (right - guess))
+        if not end2 <= most:
+            return guess, np.nan, False
+        f = np.log(max(end2, 1e-300) / r)
+        if f > 0.0 and guess == tau:
+            return tau, end2, False
+        if attempt == 0:
+            cubic = (f - start + guess * (rate - guess * bend)) / guess**3
+        # the smallest slope: after a dark start the norm falls like t^3, far from a straight line
+        falling = rate - guess * (2.0 * bend + 3.0 * guess * cubic)
+        slope = (f_left - f) / (guess - left)
+        if right < np.inf:
+            slope = min(slope, (f - f_right) / (right - guess))
+        if falling > 0.0:
+            slope = min(slope, falling)
         if abs(f) <= tolerance * slope or right - left <= tolerance:
             break
         if f > 0.0:
             left, f_left = guess, f
-            if side == 1:
-                f_right *= 0.5
-            side = 1
         else:
             right, f_right = guess, f
-            if side == -1:
-                f_left *= 0.5
-            side = -1
-    return guess
+        here = guess
+        if attempt == 0:
+            guess += f / falling
+            ahead = start + guess * (-rate + guess * (bend + guess * cubic))
+            guess += ahead / (rate - guess * (2.0 * bend + 3.0 * guess * cubic))
+        else:
+            guess = (last * f - here * f_last) / (f - f_last)
+        last, f_last = here, f
+        if right == np.inf:
+            if not left < guess < tau:
+                guess = tau
+        elif not left < guess < right or attempt % 8 == 7:  # now and then, should secants creep
+            guess = 0.5 * (left + right)
+    return guess, end2, True
 
 
 @njit(cache=True)
@@ -419,7 +440,7 @@ def advance(
         norm2 = clock[_NORM]
         remaining = until - time
         scale = min(remaining, clock[_STEP])
-        tau, terms, allowed, rate, energy, clock[_ENERGY], clock[_GROWTH] = _expand(
+        tau, terms, allowed, rate, bend, energy, clock[_ENERGY], clock[_GROWTH] = _expand(
             generator, space, sector, length, norm2, r, scale, tolerance, clock[_ENERGY], clock[_GROWTH]
         )
         counters[_STEPS] += 1
@@ -428,20 +449,16 @@ def advance(
             last = space.vectors[terms - 1][:length]
             return NORM_LOST if not np.isfinite(np.abs(last).sum()) else STEP_TOO_SMALL
         clock[_STEP] = allowed if allowed <= tau else max(allowed, clock[_STEP])
-        end2 = add_turned(space.vectors, terms, tau / scale, length, space.block, space.turns, space.work)
-        counters[_PASSES] += 1
-        if not end2 <= norm2 * (1.0 + 10.0 * tolerance * tau + norm_slack(space.vectors)):
+        reached, clock[_NORM], jumps_here = _follow(
+            space, terms, scale, length, norm2, rate, bend, r, tau, tolerance, counters
+        )
+        if np.isnan(clock[_NORM]):
             return NORM_LOST
-        if end2 > r:
-            copy_scaled(space.work, space.vectors[0], length, space.block, 1.0)
-            clock[_NORM] = end2
-            clock[_TIME] = until if tau == remaining else time + tau
-            clock[_PHASE] += energy * tau
-            continue
-        tau = _locate(space, terms, scale, length, norm2, rate, end2, r, tau, tolerance, counters)
-        clock[_TIME] = time + tau
-        clock[_PHASE] += energy * tau
+        clock[_TIME] = until if not jumps_here and tau == remaining else time + reached
+        clock[_PHASE] += energy * reached
         copy_scaled(space.work, space.vectors[0], length, space.block, 1.0)
+        if not jumps_here:
+            continue
         status = jump(generator, space, clock, counters, jumps, key, trajectory, count_from)
         if status != OK:
             return status

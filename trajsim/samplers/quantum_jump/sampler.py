@@ -158,7 +158,7 @@ class QuantumJump:
 
 def _orders(vector_bytes: int) -> int:
     """Largest order of the Taylor series: the more, the longer the steps; the fewer, the less memory."""
-    return int(np.clip(_SERIES_BYTES // vector_bytes - 2, 11, 18))
+    return int(np.clip(_SERIES_BYTES // vector_bytes - 2, 11, 20))
 
 
 class CompiledQuantumJump:
@@ -318,7 +318,6 @@ class CompiledQuantumJump:
                 vectors=aligned((self._orders + 1, self._stride), self._dtype),
                 work=aligned((self._kept.length,), self._dtype),
                 rates=np.zeros(self._generator.channels.family.size),
-                turns=aligned(((self._orders + 1) * simd.lane_count(self._dtype),), self._dtype),
                 block=simd.block_size(self._dtype),
                 logged_time=np.empty(_LOGGED_JUMPS),
                 logged_channel=np.empty(_LOGGED_JUMPS, dtype=np.int32),

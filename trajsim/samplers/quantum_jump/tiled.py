@@ -428,13 +428,13 @@ def tiled_apply(
                     amplitude_re[entry], amplitude_im[entry],
                 )  # fmt: skip
     block_size = simd.VECTORS * 64 // y.itemsize
-    total = 0.0
+    norm = simd.no_sums()
     for base in range(0, y.shape[0], block_size):
         block = simd.scaled(simd.load(y, base), factor)
         if weigh:
-            total += simd.inner(block, block)
+            norm = simd.add_products(norm, block, block)
         simd.store(block, y, base)
-    return total
+    return float(simd.total(norm))
 
 
 renew(globals())

@@ -76,13 +76,23 @@ class TruncatedWigner:
     sampling: how the initial coherent spins are drawn. "fixed_length": |s| = S + 1/2 in every trajectory and forever;
     best for dynamics and steady states. "two_point": all first and second moments of the initial state exactly; as
     good. "coherent_gaussian": coherent instead of Fock states of the bosons, as in the paper: |s| is spread by
-    \sqrt{S/2}, which biases dynamics (the dimer of S = 10 from all spins along x is off by 5 to 20 % of S^2 moments at
-    gt = 4); only to compare with results drawn so.
+    \sqrt{S/2}, for ever, which biases dynamics (the dimer of S = 10 from all spins along x is off by 5 to 20 % of S^2
+    moments at gt = 4) and steady states (<S^z_a> = 0.38 S instead of 0.31 S where runs/huber-2020/fig7c.toml ends for
+    S = 25); only to compare with results drawn so.
     precision: "double", or "single": 1.5 times as fast; |s| is restored at sample times.
 
     Bias: the method is exact for S -> \infty, for quadratic fluctuations, and for the mean of a single spin with gain
-    and loss. Steady states of the dimer with gain and loss: below 1 % for S >= 8 (2 % at the critical point), 2 % at S
-    = 4, 6 % at S = 2, 15 % at S = 1, 30 to 40 % at S = 1/2. A step measures nothing that `jump_counts` would count.
+    and loss. In the steady state of the dimer (`catalog.gain_loss_chain` of one open cell, h = 0), <S^z_a> - <S^z_b> is
+    too large by, in percent,
+
+        gain = loss      0.8 g        g    1.5 g
+        S = 1/2             40       37       28
+        S = 1               16       15        9
+        S = 2                6        6        2
+        S = 4                2        2        0
+        S = 8                1        1        0
+
+    A step measures nothing that `jump_counts` would count.
     """
 
     time_step: float | None = None

@@ -120,6 +120,17 @@ def test_observables_by_themselves(chosen: tuple[record.Observable, ...], name: 
         np.testing.assert_allclose(_row(model, engine, chosen, sector, psi), expected, rtol=1e-12, atol=2e-14)
 
 
+@pytest.mark.parametrize("name", ["xyz6", "general4", "waves4"])
+def test_sublattice_moments(name: str) -> None:
+    model, modulus = model_of(name), MODELS[name][1]
+    engine = Momentum.of(model, modulus)
+    chosen = (record.SublatticeMoments(("y", "z")), record.Correlation(("zz",)))
+    for sector in (0, 1):
+        psi = _state(engine, sector, 3)
+        expected = _expected(name, engine, chosen, sector, psi)
+        np.testing.assert_allclose(_row(model, engine, chosen, sector, psi), expected, rtol=1e-12, atol=2e-14)
+
+
 def test_single_precision() -> None:
     name = "xyz6"
     model = model_of(name)

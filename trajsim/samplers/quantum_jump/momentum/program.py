@@ -133,14 +133,19 @@ class _Compiler:
             self.pairs.append(pair)
         for i in range(self.sites):
             for j in range(self.sites):
-                o, other, h = self.between(i, j)
                 if pair == "zz":
-                    mirrored = (other, o, int(self.group.inverse[h]))
-                    number = self.classes.setdefault(min((o, other, h), mirrored), len(self.classes))
-                    self.zz.add(int(to[i, j]), number, float(weight[i, j]))
+                    self.add_equal(i, j, int(to[i, j]), float(weight[i, j]))
                 else:
+                    o, other, h = self.between(i, j)
                     number = ((self.pairs.index(pair) * self.orbits + o) * self.orbits + other) * self.n + h
                     self.ab.add(int(to[i, j]), number, float(weight[i, j]))
+
+    def add_equal(self, i: int, j: int, to: int, weight: float) -> None:
+        """S^z_i S^z_j into one row element."""
+        o, other, h = self.between(i, j)
+        mirrored = (other, o, int(self.group.inverse[h]))
+        number = self.classes.setdefault(min((o, other, h), mirrored), len(self.classes))
+        self.zz.add(to, number, weight)
 
     def add(self, observable: obs.Observable, layout: Layout) -> None:
         check_observable(observable)
@@ -155,6 +160,14 @@ class _Compiler:
                 for c, a in enumerate(axes):
                     for i in range(n):
                         self.add_site(a, i, start + c * n + i, 1.0)
+            case obs.SublatticeMoments(components=axes):
+                colours = observable.sublattices(self.model)
+                sizes = np.bincount(colours)
+                for c in range(len(axes)):
+                    for i, colour in enumerate(colours.tolist()):
+                        to, weight = start + 4 * c + 2 * colour, 1.0 / float(sizes[colour])
+                        self.add_site(axes[c], i, to, weight)
+                        self.add_equal(i, i, to + 1, weight)  # (S^a_i)^2 = 1/4 along every axis
             case obs.CollectiveCovariance():
                 for c, moment in enumerate(obs.COVARIANCE_MOMENTS):
                     if len(moment) == 1:
@@ -187,6 +200,8 @@ class _Compiler:
                     self.operators.append((start, *found))
             case obs.JumpCounts():
                 self.jumps_at = start
+            case _:
+                raise TypeError(f"no measurement for {type(observable).__name__}")
 
     def finish(self) -> Program:
         operators = self.engine.operators
