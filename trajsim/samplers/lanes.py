@@ -269,7 +269,7 @@ def _data(context: Any, builder: Any, kind: Any, array: Any) -> Any:
 def load(typingctx: Any, p: Any, i: Any) -> Any:
     """p[i : i + LANES]."""
     lanes = Lanes(p.dtype)
-    return lanes(p, types.int64), lambda context, builder, sig, args: _read(builder, *args, lanes)
+    return lanes(p, types.int64), lambda context, builder, sig, args: _read(builder, args[0], args[1], lanes)
 
 
 @intrinsic
@@ -277,7 +277,7 @@ def store(typingctx: Any, a: Any, p: Any, i: Any) -> Any:
     """p[i : i + LANES] = a; returns i."""
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        _write(builder, *args, a)
+        _write(builder, args[0], args[1], args[2], a)
         return args[2]
 
     return types.int64(a, p, types.int64), codegen
@@ -365,13 +365,14 @@ def spread(typingctx: Any, value: Any) -> Any:
 @intrinsic
 def after(typingctx: Any, a: Any, b: Any) -> Any:
     """Lanes 1 .. 7 of a, lane 0 of b."""
-    return a(a, a), lambda context, builder, sig, args: _chosen(builder, *args, range(1, a.count + 1))
+    return a(a, a), lambda context, builder, sig, args: _chosen(builder, args[0], args[1], range(1, a.count + 1))
 
 
 @intrinsic
 def before(typingctx: Any, a: Any, b: Any) -> Any:
     """Lane 7 of a, lanes 0 .. 6 of b."""
-    return a(a, a), lambda context, builder, sig, args: _chosen(builder, *args, range(a.count - 1, 2 * a.count - 1))
+    lanes = range(a.count - 1, 2 * a.count - 1)
+    return a(a, a), lambda context, builder, sig, args: _chosen(builder, args[0], args[1], lanes)
 
 
 @intrinsic
