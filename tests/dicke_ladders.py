@@ -16,7 +16,7 @@ from trajsim.samplers.dicke_jump import CompiledDickeJump, DickeJump
 from trajsim.samplers.dicke_jump.ladder import first_index, last_index
 from trajsim.samplers.dicke_jump.state import DickeSpace, dicke_space
 
-LANES = lanes.LANES
+LANES = lanes.REGISTER
 
 
 @cache

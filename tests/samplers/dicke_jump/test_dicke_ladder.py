@@ -131,12 +131,12 @@ def test_what_was_written_before_does_not_show():
 @njit
 def _lanes(x, y):
     a, b = lanes.get(x, 3), lanes.get(x, 11)
-    lanes.put(lanes.add(a, b), y, 0)
-    lanes.put(lanes.multiply(a, b), y, 8)
+    lanes.put(a + b, y, 0)
+    lanes.put(a * b, y, 8)
     lanes.put(lanes.fma(a, b, a), y, 16)
     lanes.put(lanes.fnma(a, b, a), y, 24)
-    lanes.put(lanes.root(a), y, 32)
-    lanes.put(lanes.splat(x[0]), y, 40)
+    lanes.put(lanes.root(lanes.positive(a)), y, 32)
+    lanes.put(lanes.spread(x[0]), y, 40)
     lanes.put(lanes.after(a, b), y, 48)
     lanes.put(lanes.before(a, b), y, 56)
     return lanes.total(a)

@@ -8,7 +8,7 @@ from numba import njit
 from scipy import stats
 
 from trajsim import streams
-from trajsim.samplers.simd_lanes import LANES, load, pointer, store
+from trajsim.samplers.lanes import LANES, load, pointer, store
 from trajsim.samplers.truncated_wigner.gaussians import normal_pair
 
 ALPHA = 1e-4

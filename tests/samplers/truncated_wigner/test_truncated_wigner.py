@@ -15,7 +15,7 @@ from trajsim.errors import InputError, TrajsimWarning, UnsupportedError
 from trajsim.model.spin_polynomials import spin_form
 from trajsim.records import Purity
 from trajsim.records.classical import SublatticeDistribution, TimeStepError
-from trajsim.samplers.simd_lanes import LANES
+from trajsim.samplers.lanes import LANES
 from trajsim.samplers.status import NOT_FINITE, describe
 from trajsim.samplers.truncated_wigner.sampler import _schedule
 from trajsim.terms import collective_jump, exchange, field, local_jump, pair_jump, single_site

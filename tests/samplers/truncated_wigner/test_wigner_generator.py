@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from trajsim import Lattice, SpinModel, catalog
 from trajsim.model.spin_polynomials import spin_form
-from trajsim.samplers.simd_lanes import LANES
+from trajsim.samplers.lanes import LANES
 from trajsim.samplers.truncated_wigner import generator as lowering
 from trajsim.samplers.truncated_wigner.generator import lower_wigner, rotation_rate
 from trajsim.samplers.truncated_wigner.kernel import make_space, set_step, sweep

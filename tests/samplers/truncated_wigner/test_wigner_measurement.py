@@ -11,7 +11,7 @@ from trajsim import observables as obs
 from trajsim.errors import UnsupportedError
 from trajsim.observables import CollectiveCovariance
 from trajsim.records.classical import SublatticeDistribution
-from trajsim.samplers.simd_lanes import LANES
+from trajsim.samplers.lanes import LANES
 from trajsim.samplers.truncated_wigner.measurement import compile_wigner, measure_lanes
 from trajsim.terms import Term, field, single_site
 

@@ -6,7 +6,7 @@ import numpy as np
 from numba import njit
 from scipy.spatial.transform import Rotation
 
-from trajsim.samplers.simd_lanes import LANES, load, pointer, store
+from trajsim.samplers.lanes import LANES, load, pointer, store
 from trajsim.samplers.truncated_wigner.step import predicted, predicted_in_plane, rotated, rotated_in_plane
 
 

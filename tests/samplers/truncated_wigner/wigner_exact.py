@@ -10,7 +10,7 @@ from numba import njit
 from scipy.sparse.linalg import expm_multiply, spsolve
 
 from trajsim.catalog import gain_loss_chain
-from trajsim.samplers.simd_lanes import LANES, load, pointer, store
+from trajsim.samplers.lanes import LANES, load, pointer, store
 from trajsim.samplers.truncated_wigner.gaussians import normal_pair
 from trajsim.streams import counter_hash
 

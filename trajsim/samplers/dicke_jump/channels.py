@@ -28,7 +28,7 @@ __all__ = ["COLLECTIVE", "DOWN", "IDLE", "SAME", "UP", "Kraus", "apply_jump", "j
 DOWN, SAME, UP, IDLE, COLLECTIVE = range(5)
 """Kinds of Kraus operators: j -> j - 1, j -> j, j -> j + 1, the identity, and collective (j -> j)."""
 
-_LANES: Final = lanes.LANES
+_LANES: Final = lanes.REGISTER
 
 
 class Kraus(NamedTuple):
@@ -178,18 +178,18 @@ def _add_rooted(
 ) -> float:  # fmt: skip
     """y += factor sqrt((c0 + c1 m)(d0 + d1 m)) x, or y = ... if `fresh`; returns |y|^2."""
     # m = m_of + before
-    left0, left1 = lanes.splat(c0 + c1 * before), lanes.splat(c1)
-    right0, right1 = lanes.splat(d0 + d1 * before), lanes.splat(d1)
-    re_f, im_f, norm = lanes.splat(factor.real), lanes.splat(factor.imag), lanes.splat(0.0)
+    left0, left1 = lanes.spread(c0 + c1 * before), lanes.spread(c1)
+    right0, right1 = lanes.spread(d0 + d1 * before), lanes.spread(d1)
+    re_f, im_f, norm = lanes.spread(factor.real), lanes.spread(factor.imag), lanes.spread(0.0)
     for i in range(a, b, _LANES):
         m = lanes.get(m_of, i)
-        size = lanes.root(lanes.multiply(lanes.fma(m, left1, left0), lanes.fma(m, right1, right0)))
-        x_re = lanes.multiply(size, lanes.get(vectors, x_at + i))
-        x_im = lanes.multiply(size, lanes.get(vectors, x_at + row + i))
-        re = lanes.fnma(im_f, x_im, lanes.multiply(re_f, x_re))
-        im = lanes.fma(im_f, x_re, lanes.multiply(re_f, x_im))
+        size = lanes.root(lanes.positive(lanes.fma(m, left1, left0) * lanes.fma(m, right1, right0)))
+        x_re = size * lanes.get(vectors, x_at + i)
+        x_im = size * lanes.get(vectors, x_at + row + i)
+        re = lanes.fnma(im_f, x_im, re_f * x_re)
+        im = lanes.fma(im_f, x_re, re_f * x_im)
         if not fresh:
-            re, im = lanes.add(re, lanes.get(vectors, y_at + i)), lanes.add(im, lanes.get(vectors, y_at + row + i))
+            re, im = re + lanes.get(vectors, y_at + i), im + lanes.get(vectors, y_at + row + i)
         lanes.put(re, vectors, y_at + i)
         lanes.put(im, vectors, y_at + row + i)
         norm = lanes.fma(im, im, lanes.fma(re, re, norm))
@@ -203,16 +203,16 @@ def _add_linear(
 ) -> float:  # fmt: skip
     """y += (factor m + constant) x, or y = ... if `fresh`; returns |y|^2."""
     zeroth = constant + factor * before
-    re0, re1 = lanes.splat(zeroth.real), lanes.splat(factor.real)
-    im0, im1, norm = lanes.splat(zeroth.imag), lanes.splat(factor.imag), lanes.splat(0.0)
+    re0, re1 = lanes.spread(zeroth.real), lanes.spread(factor.real)
+    im0, im1, norm = lanes.spread(zeroth.imag), lanes.spread(factor.imag), lanes.spread(0.0)
     for i in range(a, b, _LANES):
         m = lanes.get(m_of, i)
         re_f, im_f = lanes.fma(m, re1, re0), lanes.fma(m, im1, im0)
         x_re, x_im = lanes.get(vectors, x_at + i), lanes.get(vectors, x_at + row + i)
-        re = lanes.fnma(im_f, x_im, lanes.multiply(re_f, x_re))
-        im = lanes.fma(im_f, x_re, lanes.multiply(re_f, x_im))
+        re = lanes.fnma(im_f, x_im, re_f * x_re)
+        im = lanes.fma(im_f, x_re, re_f * x_im)
         if not fresh:
-            re, im = lanes.add(re, lanes.get(vectors, y_at + i)), lanes.add(im, lanes.get(vectors, y_at + row + i))
+            re, im = re + lanes.get(vectors, y_at + i), im + lanes.get(vectors, y_at + row + i)
         lanes.put(re, vectors, y_at + i)
         lanes.put(im, vectors, y_at + row + i)
         norm = lanes.fma(im, im, lanes.fma(re, re, norm))

@@ -27,7 +27,7 @@ from trajsim.streams import JUMPS, uniform
 
 __all__ = ["dicke_advance", "threshold"]
 
-_LANES: Final = lanes.LANES
+_LANES: Final = lanes.REGISTER
 _ATTEMPTS: Final = 100
 
 _TIME, _EXCESS, _STEP, _NORM, _ENERGY, _DECAY = DickeClock()

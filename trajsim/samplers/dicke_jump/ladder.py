@@ -35,10 +35,10 @@ __all__ = [
     "tabulate",
 ]
 
-MARGIN: Final = 2 * lanes.LANES
+MARGIN: Final = 2 * lanes.REGISTER
 """Zeros before index 0 of the ladder and after its end: a vector load may begin before the populated part."""
 
-_LANES: Final = lanes.LANES
+_LANES: Final = lanes.REGISTER
 _RE, _IM, _BAND = 0, 1, 2  # rows of the table; with two complex bands rows 2 .. 9: up, down by one, up, down by two
 
 
@@ -114,36 +114,36 @@ def _tabulate(ladder: Ladder, table: NDArray[np.float64], depth: int, sector: in
     square = j * (j + 1.0)
     d = ladder.diagonal
     zeroth = d[0] + d[1] * square
-    re0, re1, re2 = lanes.splat(zeroth.real), lanes.splat(d[2].real), lanes.splat(d[3].real)
-    im0, im1, im2 = lanes.splat(zeroth.imag), lanes.splat(d[2].imag), lanes.splat(d[3].imag)
+    re0, re1, re2 = lanes.spread(zeroth.real), lanes.spread(d[2].real), lanes.spread(d[3].real)
+    im0, im1, im2 = lanes.spread(zeroth.imag), lanes.spread(d[2].imag), lanes.spread(d[3].imag)
     up, down = ladder.up, ladder.down
-    one, jj, s, half = lanes.splat(1.0), lanes.splat(square), lanes.splat(float(sector)), ladder.stride == 2
-    second = lanes.splat(up[2].real)
+    one, jj, s, half = lanes.spread(1.0), lanes.spread(square), lanes.spread(float(sector)), ladder.stride == 2
+    second = lanes.spread(up[2].real)
     m_of = ladder.m
     for i in range(a, b, _LANES):
-        m = lanes.add(lanes.get(m_of, i), s)
+        m = lanes.get(m_of, i) + s
         lanes.put(lanes.fma(m, lanes.fma(m, re2, re1), re0), table, i)
         lanes.put(lanes.fma(m, lanes.fma(m, im2, im1), im0), table, row + i)
-        above = lanes.add(m, one)
+        above = m + one
         square_u = lanes.fnma(m, above, jj)
-        square_v = lanes.fnma(above, lanes.add(above, one), jj)
+        square_v = lanes.fnma(above, above + one, jj)
         if ladder.real:
             if half:
-                band = lanes.multiply(second, lanes.root(lanes.multiply(square_u, square_v)))
+                band = second * lanes.root(lanes.positive(square_u * square_v))
             else:
-                factor = lanes.fma(m, lanes.splat(up[1].real), lanes.splat(up[0].real))
-                band = lanes.multiply(factor, lanes.root(square_u))
+                factor = lanes.fma(m, lanes.spread(up[1].real), lanes.spread(up[0].real))
+                band = factor * lanes.root(lanes.positive(square_u))
             lanes.put(band, table, 2 * row + i)
             continue
-        u, uu = lanes.root(square_u), lanes.root(lanes.multiply(square_u, square_v))
+        u, uu = lanes.root(lanes.positive(square_u)), lanes.root(lanes.positive(square_u * square_v))
         at = 2 * row + i
         for c in (up, down):
-            first = lanes.fma(m, lanes.splat(c[1].real), lanes.splat(c[0].real))
-            lanes.put(lanes.multiply(first, u), table, at)
-            first = lanes.fma(m, lanes.splat(c[1].imag), lanes.splat(c[0].imag))
-            lanes.put(lanes.multiply(first, u), table, at + row)
-            lanes.put(lanes.multiply(lanes.splat(c[2].real), uu), table, at + 4 * row)
-            lanes.put(lanes.multiply(lanes.splat(c[2].imag), uu), table, at + 5 * row)
+            first = lanes.fma(m, lanes.spread(c[1].real), lanes.spread(c[0].real))
+            lanes.put(first * u, table, at)
+            first = lanes.fma(m, lanes.spread(c[1].imag), lanes.spread(c[0].imag))
+            lanes.put(first * u, table, at + row)
+            lanes.put(lanes.spread(c[2].real) * uu, table, at + 4 * row)
+            lanes.put(lanes.spread(c[2].imag) * uu, table, at + 5 * row)
             at += 2 * row
 
 
@@ -180,7 +180,7 @@ def clear(vectors: NDArray[np.float64], extents: NDArray[np.int64], number: int,
     """Vector `number` will be written on [a, b): zeros where it was written before and will not be now."""
     start, end = extents[number, 0], extents[number, 1]
     at = 2 * number * row
-    zero = lanes.splat(0.0)
+    zero = lanes.spread(0.0)
     for i in range(start, min(a, end), _LANES):
         lanes.put(zero, vectors, at + i)
         lanes.put(zero, vectors, at + row + i)
@@ -206,8 +206,8 @@ def _product_real(
     table: NDArray[np.float64], vectors: NDArray[np.float64], row: int, source: int, target: int, a: int, b: int,
     factor: float, energy: complex
 ) -> float:  # fmt: skip
-    scale, re_e, im_e = lanes.splat(factor), lanes.splat(-energy.real), lanes.splat(-energy.imag)
-    norm = lanes.splat(0.0)
+    scale, re_e, im_e = lanes.spread(factor), lanes.spread(-energy.real), lanes.spread(-energy.imag)
+    norm = lanes.spread(0.0)
     x_re, y_re = 2 * source * row, 2 * target * row
     x_im, y_im = x_re + row, y_re + row
     re_before, im_before = lanes.get(vectors, x_re + a - _LANES), lanes.get(vectors, x_im + a - _LANES)
@@ -215,17 +215,17 @@ def _product_real(
     band_before = lanes.get(table, 2 * row + a - _LANES)
     for i in range(a, b, _LANES):
         re_after, im_after = lanes.get(vectors, x_re + i + _LANES), lanes.get(vectors, x_im + i + _LANES)
-        d_re, d_im = lanes.add(lanes.get(table, i), re_e), lanes.add(lanes.get(table, row + i), im_e)
+        d_re, d_im = lanes.get(table, i) + re_e, lanes.get(table, row + i) + im_e
         band = lanes.get(table, 2 * row + i)
         below = lanes.before(band_before, band)
-        out_re = lanes.fnma(d_im, im, lanes.multiply(d_re, re))
-        out_im = lanes.fma(d_im, re, lanes.multiply(d_re, im))
+        out_re = lanes.fnma(d_im, im, d_re * re)
+        out_im = lanes.fma(d_im, re, d_re * im)
         out_re = lanes.fma(band, lanes.after(re, re_after), out_re)
         out_im = lanes.fma(band, lanes.after(im, im_after), out_im)
         out_re = lanes.fma(below, lanes.before(re_before, re), out_re)
         out_im = lanes.fma(below, lanes.before(im_before, im), out_im)
         re_before, im_before, re, im, band_before = re, im, re_after, im_after, band
-        out_re, out_im = lanes.multiply(scale, out_re), lanes.multiply(scale, out_im)
+        out_re, out_im = scale * out_re, scale * out_im
         norm = lanes.fma(out_re, out_re, norm)
         norm = lanes.fma(out_im, out_im, norm)
         lanes.put(out_re, vectors, y_re + i)
@@ -238,15 +238,15 @@ def _product_complex(
     table: NDArray[np.float64], vectors: NDArray[np.float64], row: int, source: int, target: int, a: int, b: int,
     factor: float, energy: complex
 ) -> float:  # fmt: skip
-    scale, re_e, im_e = lanes.splat(factor), lanes.splat(-energy.real), lanes.splat(-energy.imag)
-    norm = lanes.splat(0.0)
+    scale, re_e, im_e = lanes.spread(factor), lanes.spread(-energy.real), lanes.spread(-energy.imag)
+    norm = lanes.spread(0.0)
     x_re, y_re = 2 * source * row, 2 * target * row
     x_im, y_im = x_re + row, y_re + row
     for i in range(a, b, _LANES):
         re, im = lanes.get(vectors, x_re + i), lanes.get(vectors, x_im + i)
-        d_re, d_im = lanes.add(lanes.get(table, i), re_e), lanes.add(lanes.get(table, row + i), im_e)
-        out_re = lanes.fnma(d_im, im, lanes.multiply(d_re, re))
-        out_im = lanes.fma(d_im, re, lanes.multiply(d_re, im))
+        d_re, d_im = lanes.get(table, i) + re_e, lanes.get(table, row + i) + im_e
+        out_re = lanes.fnma(d_im, im, d_re * re)
+        out_im = lanes.fma(d_im, re, d_re * im)
         for band in range(4):
             # up by 1 from i - 1, down by 1 from i + 1, up by 2 from i - 2, down by 2 from i + 2
             step = 1 + band // 2
@@ -256,7 +256,7 @@ def _product_complex(
             re, im = lanes.get(vectors, x_re + i + shift), lanes.get(vectors, x_im + i + shift)
             out_re = lanes.fnma(c_im, im, lanes.fma(c_re, re, out_re))
             out_im = lanes.fma(c_im, re, lanes.fma(c_re, im, out_im))
-        out_re, out_im = lanes.multiply(scale, out_re), lanes.multiply(scale, out_im)
+        out_re, out_im = scale * out_re, scale * out_im
         norm = lanes.fma(out_re, out_re, norm)
         norm = lanes.fma(out_im, out_im, norm)
         lanes.put(out_re, vectors, y_re + i)

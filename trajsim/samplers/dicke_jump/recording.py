@@ -60,7 +60,7 @@ def dicke_begin(
     """Time 0: the initial state in vector 0; clock and counters anew but for the work done so far."""
     start, lo, row = ensemble.start, ensemble.lo, ladder.m.shape[0]
     hi = lo + start.shape[0]
-    a, b = lo // lanes.LANES * lanes.LANES, -(-hi // lanes.LANES) * lanes.LANES
+    a, b = lo // lanes.REGISTER * lanes.REGISTER, -(-hi // lanes.REGISTER) * lanes.REGISTER
     clear(space.vectors, space.extents, 0, row, a, b)
     for i in range(a, b):
         inside = lo <= i < hi

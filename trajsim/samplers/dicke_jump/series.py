@@ -27,7 +27,7 @@ from trajsim.samplers.first_root import first_root
 
 __all__ = ["expand", "sum_series"]
 
-_LANES: Final = lanes.LANES
+_LANES: Final = lanes.REGISTER
 _AHEAD: Final = 1.02  # the series is made to hold a little beyond the predicted jump
 
 _TIME, _EXCESS, _STEP, _NORM, _ENERGY, _DECAY = DickeClock()
@@ -37,7 +37,7 @@ _DRAWS, _STEPS, _PRODUCTS, _WORK, _SUMS, _SAMPLE, _LOGGED, _DEPTH, _SECTOR, _LO,
 @njit(cache=True)
 def _overlap(vectors: NDArray[np.float64], row: int, x: int, y: int, a: int, b: int) -> complex:
     """<x|y> on [a, b)."""
-    real, imaginary = lanes.splat(0.0), lanes.splat(0.0)
+    real, imaginary = lanes.spread(0.0), lanes.spread(0.0)
     x_at, y_at = 2 * x * row, 2 * y * row
     for i in range(a, b, _LANES):
         x_re, x_im = lanes.get(vectors, x_at + i), lanes.get(vectors, x_at + row + i)
@@ -60,14 +60,14 @@ def sum_series(
     for k in range(1, order + 1):
         power *= ratio
         turns[k] = power if k % 4 < 2 else -power
-    norm, first, second = lanes.splat(0.0), lanes.splat(0.0), lanes.splat(0.0)
-    s = lanes.splat(float(sector))
+    norm, first, second = lanes.spread(0.0), lanes.spread(0.0), lanes.spread(0.0)
+    s = lanes.spread(float(sector))
     x_at, y_at = 2 * current * row, 2 * target * row
     for i in range(a, b, _LANES):
         re, im = lanes.get(vectors, x_at + i), lanes.get(vectors, x_at + row + i)
         at = 2 * (FIRST + 1) * row + i
         for k in range(1, order, 2):
-            odd, even = lanes.splat(turns[k]), lanes.splat(turns[k + 1])
+            odd, even = lanes.spread(turns[k]), lanes.spread(turns[k + 1])
             # -i (re + i im) = im - i re
             re = lanes.fma(odd, lanes.get(vectors, at + row), re)
             im = lanes.fnma(odd, lanes.get(vectors, at), im)
@@ -76,16 +76,16 @@ def sum_series(
             im = lanes.fma(even, lanes.get(vectors, at + row), im)
             at += 2 * row
         if order % 2 == 1:
-            odd = lanes.splat(turns[order])
+            odd = lanes.spread(turns[order])
             re = lanes.fma(odd, lanes.get(vectors, at + row), re)
             im = lanes.fnma(odd, lanes.get(vectors, at), im)
         lanes.put(re, vectors, y_at + i)
         lanes.put(im, vectors, y_at + row + i)
-        weight = lanes.fma(im, im, lanes.multiply(re, re))
-        m = lanes.add(lanes.get(m_of, i), s)
-        norm = lanes.add(norm, weight)
-        weight = lanes.multiply(m, weight)
-        first = lanes.add(first, weight)
+        weight = lanes.fma(im, im, re * re)
+        m = lanes.get(m_of, i) + s
+        norm = norm + weight
+        weight = m * weight
+        first = first + weight
         second = lanes.fma(m, weight, second)
     return float(lanes.total(norm)), float(lanes.total(first)), float(lanes.total(second))
 

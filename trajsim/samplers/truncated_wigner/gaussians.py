@@ -15,7 +15,7 @@ from typing import Any
 from numba import njit
 
 from trajsim.kernel_cache import renew
-from trajsim.samplers.simd_lanes import bits_of, float_of, fma, halves, of_signed, of_unsigned, positive, root
+from trajsim.samplers.lanes import bits_of, float_of, fma, halves, of_signed, of_unsigned, positive, root
 
 __all__ = ["normal_pair"]
 

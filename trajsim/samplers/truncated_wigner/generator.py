@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from trajsim.samplers.simd_lanes import LANES
+from trajsim.samplers.lanes import LANES
 
 if TYPE_CHECKING:
     from trajsim.model.spin_polynomials import SpinForm

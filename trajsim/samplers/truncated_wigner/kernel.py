@@ -14,7 +14,7 @@ from numba.extending import overload
 from numpy.typing import NDArray
 
 from trajsim.kernel_cache import renew
-from trajsim.samplers.simd_lanes import LANES, align_stack, fma, item, load, pointer, splat, store, widened
+from trajsim.samplers.lanes import LANES, align_stack, fma, item, load, pointer, splat, store, widened
 from trajsim.samplers.truncated_wigner.gaussians import normal_pair
 from trajsim.samplers.truncated_wigner.generator import PAIR, THIRD, WignerGenerator
 from trajsim.samplers.truncated_wigner.step import predicted, predicted_in_plane, rotated, rotated_in_plane

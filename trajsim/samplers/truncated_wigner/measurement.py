@@ -27,7 +27,7 @@ from trajsim import observables as obs
 from trajsim.errors import UnsupportedError
 from trajsim.kernel_cache import renew
 from trajsim.records.classical import SublatticeDistribution, sublattices
-from trajsim.samplers.simd_lanes import LANES
+from trajsim.samplers.lanes import LANES
 
 if TYPE_CHECKING:
     from trajsim.layout import Layout

@@ -10,7 +10,7 @@ from numba.extending import overload
 from numpy.typing import NDArray
 
 from trajsim.kernel_cache import renew
-from trajsim.samplers.simd_lanes import LANES
+from trajsim.samplers.lanes import LANES
 from trajsim.samplers.truncated_wigner.generator import WignerGenerator
 from trajsim.samplers.truncated_wigner.kernel import WignerSpace, set_step, sweep
 from trajsim.samplers.truncated_wigner.measurement import WignerProgram, measure_lanes

@@ -30,7 +30,7 @@ from trajsim.model.spin_polynomials import spin_form
 from trajsim.records import check_supported
 from trajsim.records.classical import TimeStepError
 from trajsim.samplers.block import BlockMoments
-from trajsim.samplers.simd_lanes import LANES
+from trajsim.samplers.lanes import LANES
 from trajsim.samplers.status import NOT_FINITE, OK
 from trajsim.samplers.truncated_wigner.generator import WignerGenerator, lower_wigner, rotation_rate
 from trajsim.samplers.truncated_wigner.initial import RULES, frames, sample_spins

@@ -18,7 +18,7 @@ from typing import Any
 from numba import njit
 
 from trajsim.kernel_cache import renew
-from trajsim.samplers.simd_lanes import fma, negative
+from trajsim.samplers.lanes import fma, negative
 
 __all__ = ["predicted", "predicted_in_plane", "rotated", "rotated_in_plane"]
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numba import njit
 
-from trajsim.samplers.simd_lanes import (
+from trajsim.samplers.lanes import (
     LANES,
     bits_of,
     float_of,
