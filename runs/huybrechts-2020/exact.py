@@ -4,7 +4,7 @@
 
 draws one figure, prints what must be seen in it, and writes the numbers beside the picture (.nc). Sizes are small by
 default, a minute or two; --paper takes the paper's: N up to 95 and 100 points a curve. --sizes N N ... overrides the
-sizes. A point of N = 95 alone takes 25 s on one core of 2024; the points of a curve share the work (`Scan`).
+sizes. A point of N = 95 alone takes 25 s on one core; the points of a curve share the work (`Scan`).
 
 3: phase diagram. 4: spectra. 5: gap. 6, 7: local decay. 8: crossings, susceptibility. 9: strong anisotropy. 10, 11:
 with collective decay, Gamma = 2 gamma. Trajectories continue Figs 6 to 9 to larger N: large.py.
