@@ -244,10 +244,11 @@ def scaling() -> None:
             cpu = min(own_cpu(sampler, duration, count, seed) for seed in range(2 if sites > 18 else 3))
             roof = bound(sampler)
             assert roof is not None
-            counters = sampler._counters
+            block = sampler.run_block(0, 0, 1)
+            assert block is not None
             print(
                 f"{sites:2d}  {precision:9s}  {1e3 * cpu:16.4f}  {1e6 * roof[0]:14.2f}  {roof[1] / roof[0]:12.0%}  "
-                f"{counters[Counters().products] / duration:8.1f}  {counters[Counters().draws] / 3 / duration:5.2f}  "
+                f"{sampler._counters[Counters().products] / duration:8.1f}  {block.jumps.sum() / duration:5.2f}  "
                 f"{sampler.vector_bytes / 1e6:10.2f}  {sampler.table_bytes / 1e6:9.2f}",
                 flush=True,
             )

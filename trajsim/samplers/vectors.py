@@ -51,10 +51,15 @@ def sum_series(vectors: Any, terms: int, ratio: float, length: int, block_size: 
     stride = vectors.shape[1]
     norm = simd.no_sums()
     for base in range(0, length, block_size):
-        # by Horner's rule, the small terms first: what decays is a sum that cancels
-        block = simd.load(flat, (terms - 1) * stride + base)
-        for k in range(terms - 2, -1, -1):
-            block = simd.add_turned(simd.load(flat, k * stride + base), block, ratio)
+        block = simd.load(flat, base)
+        power = 1.0
+        # powers in double: Horner's rule would round the time once, for all terms alike
+        for k in range(1, terms, 2):
+            power *= ratio
+            block = simd.add_turned(block, simd.load(flat, k * stride + base), power)
+            if k + 1 < terms:
+                power *= -ratio
+                block = simd.add_scaled(block, flat, (k + 1) * stride + base, power)
         norm = simd.add_products(norm, block, block)
         simd.store(block, out, base)
     return float(simd.total(norm))
