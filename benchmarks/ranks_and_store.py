@@ -94,8 +94,10 @@ def main() -> None:
         print(f"{'N':>3} {'1 rank s':>9} {'2 ranks s':>9} {'ratio':>6} {'overhead':>9} {'slower':>7} {'idle':>6}")
         for sites in options.sites:
             duration, trajectories, block = WORK[sites]
-            campaign.write_text(CAMPAIGN.format(sites=sites, duration=duration, trajectories=trajectories, block=block))
+            work = {"sites": sites, "duration": duration, "block": block}
+            campaign.write_text(CAMPAIGN.format(trajectories=block, **work))
             run(campaign, store, 1)  # compile, warm caches
+            campaign.write_text(CAMPAIGN.format(trajectories=trajectories, **work))
             ones, twos = [], []
             for _ in range(options.repeats):
                 ones.append(run(campaign, store, 1)[:2])
