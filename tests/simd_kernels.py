@@ -44,8 +44,8 @@ def add_weighted(a, x, source, c, at, y):
 
 
 @njit(cache=True)
-def multiply_complex(d, shift, x, base, y):
-    simd.store(simd.multiply_complex(d, shift, x, base), y, 0)
+def multiply_complex(d, at, re, im, x, base, y):
+    simd.store(simd.multiply_complex(d, at, re, im, x, base), y, 0)
 
 
 @njit(cache=True)
@@ -107,12 +107,12 @@ def moved(x: Array, source: int, size: int) -> Array:
     return x[source ^ np.arange(size)]
 
 
-def complex_product(d: Array, shift: float, x: Array) -> Array:
-    """re: (dr - s) xr + [-di xi],  im: (dr - s) xi + [di xr]; what is in brackets is rounded, so is dr - s."""
-    real = np.repeat(d[0::2] - x.dtype.type(shift), 2)
+def complex_product(d: Array, level: complex, x: Array) -> Array:
+    """With d + level, rounded:  re: dr xr + [-di xi],  im: dr xi + [di xr]; what is in brackets is rounded."""
+    real, imaginary = np.repeat(d[0::2] + x.dtype.type(level.real), 2), d[1::2] + x.dtype.type(level.imag)
     turned = np.empty_like(x)
-    turned[0::2] = d[1::2] * -x[1::2]
-    turned[1::2] = d[1::2] * x[0::2]
+    turned[0::2] = imaginary * -x[1::2]
+    turned[1::2] = imaginary * x[0::2]
     return fused(real, x, turned)
 
 
@@ -154,7 +154,7 @@ def digest(dtype: Any, offset: int) -> str:
         add_weighted(a, x, mask, c, size, y)
         found.update(y.tobytes())
     for base in (0, size):
-        multiply_complex(c, 0.3, x, base, y)
+        multiply_complex(c, base, 0.3, -0.2, x, base, y)
         found.update(y.tobytes() + np.float64(weighted_norm(a, x, base)).tobytes())
         scaled(y, 1.7, y)
         found.update(y.tobytes())

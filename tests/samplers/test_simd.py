@@ -67,13 +67,13 @@ def test_multiply_add_is_fused(dtype):
 
 
 @DTYPES
-@given(base=st.integers(0, 3), shift=st.floats(-10, 10))
-def test_multiply_complex(dtype, base, shift):
+@given(base=st.integers(0, 3), row=st.integers(0, 3), level=st.complex_numbers(max_magnitude=10))
+def test_multiply_complex(dtype, base, row, level):
     size = simd.block_size(dtype)
-    here = slice(base * size, (base + 1) * size)
+    here, there = slice(base * size, (base + 1) * size), slice(row * size, (row + 1) * size)
     d, x, y = numbers(dtype, 4, 1), numbers(dtype, 4, 2), np.zeros(size, dtype)
-    kernels.multiply_complex(d, shift, x, base * size, y)
-    np.testing.assert_array_equal(y, complex_product(d[here], shift, x[here]))
+    kernels.multiply_complex(d, row * size, level.real, level.imag, x, base * size, y)
+    np.testing.assert_array_equal(y, complex_product(d[there], level, x[here]))
 
 
 @DTYPES
@@ -82,8 +82,9 @@ def test_multiply_complex_is_a_complex_product(dtype):
     rng = np.random.default_rng(5)
     d, x = (rng.normal(size=size) + 1j * rng.normal(size=size) for _ in range(2))
     y = np.zeros(size, dtype)
-    kernels.multiply_complex(d.view(np.float64).astype(dtype), 0.75, x.view(np.float64).astype(dtype), 0, y)
-    wanted = ((d - 0.75) * x).view(np.float64)[:size]
+    d_reals, x_reals = (z.view(np.float64).astype(dtype) for z in (d, x))
+    kernels.multiply_complex(d_reals, 0, 0.75, -0.25, x_reals, 0, y)
+    wanted = ((d + 0.75 - 0.25j) * x).view(np.float64)[:size]
     np.testing.assert_allclose(y, wanted, rtol=0, atol=8 * np.finfo(dtype).eps * np.abs(wanted).max())
 
 

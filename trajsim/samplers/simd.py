@@ -11,7 +11,7 @@ On machines with shorter vectors LLVM splits the operations.
     add_moved(a, x, source, c, at)              a[f] + c[at + f % lanes] x[source ^ f]
     add_aligned(a, x, source, c, at)            the same where lanes divides the source: without a choice of the lanes
     add_weighted(a, x, source, c, at)           a[f] + c[at + f]         x[source ^ f]
-    multiply_complex(d, shift, x, base)         (d[base + k] - shift) x[base + k], complex, shift real
+    multiply_complex(d, at, re, im, x, base)    (d[at + k] + re + i im) x[base + k], complex
     scaled(a, factor)                           factor a[f]
     add_scaled(a, x, base, factor)              a[f] + factor x[base + f]
     add_turned(a, b, factor)                    a - i factor b, complex
@@ -294,32 +294,33 @@ def add_weighted(typingctx: Any, a: Any, x: Any, source: Any, c: Any, at: Any) -
 
 
 @intrinsic
-def multiply_complex(typingctx: Any, d: Any, shift: Any, x: Any, base: Any) -> Any:
-    """Block of (d[base + k] - shift) x[base + k], complex, with a real shift."""
+def multiply_complex(typingctx: Any, d: Any, at: Any, re: Any, im: Any, x: Any, base: Any) -> Any:
+    """Block of (d[at + k] + re + i im) x[base + k], complex."""
     block = _Block(x.dtype)
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         emit = _Emitter(context, builder, x.dtype)
-        left, right = emit.data(signature.args[0], args[0]), emit.data(signature.args[2], args[2])
-        shifts = emit.splat(_rounded(builder, args[1], x.dtype))
+        left, right = emit.data(signature.args[0], args[0]), emit.data(signature.args[4], args[4])
+        re, im = (emit.splat(_rounded(builder, part, x.dtype)) for part in args[2:4])
         even = [f & ~1 for f in range(emit.lanes)]
         odd = [f | 1 for f in range(emit.lanes)]
         swap = [f ^ 1 for f in range(emit.lanes)]
         either = ir.Constant(
             ir.VectorType(ir.IntType(32), emit.lanes), [f + emit.lanes * (f % 2) for f in range(emit.lanes)]
         )
+        level = builder.shuffle_vector(re, im, either)
         result = []
         for j in range(VECTORS):
-            dv = emit.load(left, emit.plus(args[3], j))
-            xv = emit.load(right, emit.plus(args[3], j))
+            dv = builder.fadd(emit.load(left, emit.plus(args[1], j)), level)
+            xv = emit.load(right, emit.plus(args[5], j))
             turned = builder.fmul(emit.shuffle(dv, odd), emit.shuffle(xv, swap))
-            straight = builder.fsub(emit.shuffle(dv, even), shifts)
+            straight = emit.shuffle(dv, even)
             # one instruction of many processors: even lanes subtract, odd ones add
             minus, plus = emit.fma(straight, xv, builder.fneg(turned)), emit.fma(straight, xv, turned)
             result.append(builder.shuffle_vector(minus, plus, either))
         return emit.pack(result)
 
-    return block(d, types.float64, x, types.int64), codegen
+    return block(d, types.int64, types.float64, types.float64, x, types.int64), codegen
 
 
 @intrinsic

@@ -18,6 +18,7 @@ from spins_half import basis, complexes, in_full, interleaved, product, size_of
 from systems import random_state
 
 from trajsim.model.lowering import LocalOperator
+from trajsim.samplers import simd
 from trajsim.samplers.quantum_jump.flips import (
     FlipOperators,
     flip_apply,
@@ -268,6 +269,23 @@ def test_weights_that_depend_on_many_sites(kind, modulus, dtype):
     assert len(moves_of(operator)) > 1
     assert len({move.mask for move in moves_of(operator)}) == 1
     check(n, [operator if kind == "diagonal" else [], operator], modulus, dtype)
+
+
+@DTYPES
+@MODULI
+def test_a_diagonal_of_neighbours_has_few_rows(modulus, dtype):
+    """Its bonds couple a block to the site above it, to the last one, and to site 0: eight rows, whatever the size."""
+    n = 13
+    ring = [
+        *exchange([(i, (i + 1) % n) for i in range(n)], DIAGONAL),
+        *(product("z", (i,), 0.3 - 0.2j * i) for i in range(n)),
+    ]
+    flips = FlipOperators.build(n, [ring], modulus, dtype)
+    assert flips.diagonal.size <= 8 * simd.block_size(dtype) < 2 * flips.size
+    check(n, [ring], modulus, dtype)
+    distant = [product("zz", pair, 1.0 + pair[0]) for pair in itertools.combinations(range(n), 2)]
+    assert FlipOperators.build(n, [distant], modulus, dtype).diagonal.size >= flips.size
+    check(n, [distant], modulus, dtype)
 
 
 @MODULI

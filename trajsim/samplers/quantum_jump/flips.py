@@ -11,6 +11,12 @@ the two and changes a sign.
 
 The vector is cut into blocks (`trajsim.samplers.simd`). The table `offsets` tells for every block and move where the
 weights of the block begin in `weights`: one vector if they are equal for all vectors of the block, else a whole block.
+The diagonal is cut likewise, into what a block has in common (`level`) and the rest, a row that many blocks share:
+for a chain a few rows instead of one more vector.
+
+Blocks are taken in ascending order. What is read again soon is then the subgroup of the lowest bits that fits into a
+cache, and the moves inside it are free: those of a chain are as many as its bits, and no subgroup of that size holds
+more of them, so that another order of tiles has nothing to gain (measured at N = 20: 2 to 50 % slower).
 """
 
 from __future__ import annotations
@@ -41,7 +47,8 @@ class FlipOperators(NamedTuple):
     middle[o] have weights equal for all vectors of a block, middle[o] .. first[o+1] have not; those before aligned[o]
     leave the lanes of a vector where they are. mask (m,): exclusive or on indices of
     reals. offsets_at (n,): where the table of an operator begins; offsets [sector, block, move]. weights.
-    diagonal (sectors, 2 size): of operator 0.
+    Of the diagonal of operator 0: level (blocks, 2), of a whole block, re and im; row (sectors, blocks): where
+    the rest of a block begins in `diagonal`.
     """
 
     modulus: int
@@ -55,6 +62,8 @@ class FlipOperators(NamedTuple):
     offsets_at: NDArray[np.int64]
     offsets: NDArray[np.int32]
     weights: NDArray[Any]
+    level: NDArray[np.float64]
+    row: NDArray[np.int32]
     diagonal: NDArray[Any]
 
     @classmethod
@@ -133,7 +142,9 @@ class _Builder:
         self.size = 2 ** (n_sites - self.shift)
         self.block = simd.block_size(dtype)
         self.lanes = simd.lane_count(dtype)
-        self.blocks = 2 * self.size // self.block
+        self.amplitudes = self.block // 2
+        self.blocks = self.size // self.amplitudes
+        self.inside = self.amplitudes.bit_length() - 1 + self.shift  # sites below this one vary within a block
         self.mask: list[int] = []
         self.weights: list[NDArray[Any]] = []
         self.filled = 0
@@ -143,7 +154,7 @@ class _Builder:
             raise ValueError("the register must fill a block")
         flips, first, aligned, middle, offsets_at = [], [0], [], [], []
         offsets: list[NDArray[np.int64]] = []
-        diagonal = np.zeros((self.modulus, 2 * self.size), dtype=self.dtype)
+        level, row, diagonal = self._diagonal(operators[0])
         for number, operator in enumerate(operators):
             moves = moves_of(operator)
             parities = {move.mask.bit_count() % self.modulus for move in moves}
@@ -151,7 +162,6 @@ class _Builder:
                 raise ValueError(f"operator {number} changes the parity by several amounts")
             flips.append(parities.pop() if parities else 0)
             if number == 0:
-                self._add_diagonal(diagonal, [m for m in moves if m.mask == 0])
                 moves = [m for m in moves if m.mask != 0]
             offsets_at.append(sum(table.size for table in offsets))
             tables, still, uniform = self._tables(moves)
@@ -171,10 +181,12 @@ class _Builder:
             offsets_at=np.array(offsets_at, dtype=np.int64),
             offsets=np.concatenate([table.reshape(-1) for table in offsets]).astype(np.int32),
             weights=np.concatenate([*self.weights, np.zeros(self.block)]).astype(self.dtype),
+            level=level,
+            row=row,
             diagonal=diagonal,
         )
 
-    def _configurations(self, sector: int, k: NDArray[np.int64]) -> NDArray[np.int64]:
+    def _configurations(self, sector: int | NDArray[np.int64], k: NDArray[np.int64]) -> NDArray[np.int64]:
         if self.shift == 0:
             return k
         return k << 1 | np.bitwise_count(k).astype(np.int64) + sector & 1
@@ -185,14 +197,41 @@ class _Builder:
             local |= (configurations >> site & 1) << bit
         return move.values[local]
 
-    def _add_diagonal(self, diagonal: NDArray[Any], moves: Sequence[_Move]) -> None:
-        k = np.arange(self.size, dtype=np.int64)
-        for sector in range(self.modulus):
-            total = np.zeros(self.size, dtype=np.complex128)
-            for move in moves:
-                total += self._values(move, self._configurations(sector, k))
-            diagonal[sector, 0::2] = total.real
-            diagonal[sector, 1::2] = total.imag
+    def _kinds(self, sites: tuple[int, ...]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Blocks whose configurations agree on these sites: the configurations (kinds, amplitudes) of one block of each
+        kind, and the kinds (sectors, blocks) of all blocks.
+        """
+        blocks, parities = np.arange(self.blocks, dtype=np.int64), np.arange(self.modulus)[:, None]
+        keys = np.zeros((self.modulus, self.blocks), dtype=np.int64)
+        for bit, site in enumerate(sites):
+            if site >= self.inside:
+                keys |= (blocks >> (site - self.inside) & 1) << bit
+            elif site < self.shift:
+                keys |= (np.bitwise_count(blocks).astype(np.int64) + parities & 1) << bit
+        _, examples, kinds = np.unique(keys, return_index=True, return_inverse=True)
+        sector, block = np.divmod(examples[:, None], self.blocks)
+        k = block * self.amplitudes + np.arange(self.amplitudes, dtype=np.int64)
+        return self._configurations(sector, k), kinds.reshape(keys.shape)
+
+    def _diagonal(
+        self, operator: Sequence[LocalOperator]
+    ) -> tuple[NDArray[np.float64], NDArray[np.int32], NDArray[Any]]:
+        """`level`, `row` and `diagonal`."""
+        terms = [_shrunk(_Move(0, term.sites, np.diag(term.matrix).astype(np.complex128))) for term in operator]
+        above = [term for term in terms if min(term.sites, default=self.inside) >= self.inside]
+        others = [term for term in terms if min(term.sites, default=self.inside) < self.inside]
+        level = np.zeros(self.blocks, dtype=np.complex128)
+        for term in above:
+            level += self._values(term, np.arange(self.blocks, dtype=np.int64) << self.inside)
+        configurations, kinds = self._kinds(tuple(sorted({site for term in others for site in term.sites})))
+        rows = np.zeros(configurations.shape, dtype=np.complex128)
+        for term in others:
+            rows += self._values(term, configurations)
+        return (
+            level.view(np.float64).reshape(self.blocks, 2),
+            (kinds * self.block).astype(np.int32),
+            rows.view(np.float64).astype(self.dtype).reshape(-1),
+        )
 
     def _tables(self, moves: Sequence[_Move]) -> tuple[NDArray[np.int64], int, int]:
         """Offsets (moves, sectors, blocks); how many of the moves, the first, have uniform weights and leave the lanes
@@ -213,50 +252,36 @@ class _Builder:
 
     def _planned(self, move: _Move, imaginary: bool) -> _Planned:
         """Weights of a move, block by block."""
-        amplitudes = self.block // 2
-        inside = amplitudes.bit_length() - 1 + self.shift  # sites below this one vary within a block
-        blocks = np.arange(self.blocks, dtype=np.int64)
-        keys = np.zeros((self.modulus, self.blocks), dtype=np.int64)
-        for bit, site in enumerate(move.sites):
-            if site >= inside:
-                keys |= (blocks >> (site - inside) & 1) << bit
-            elif site < self.shift:
-                sectors = np.arange(self.modulus)[:, None]
-                keys |= (np.bitwise_count(blocks).astype(np.int64)[None, :] + sectors & 1) << bit
-        _, at, rows = np.unique(keys, return_index=True, return_inverse=True)
-        weights = np.empty((len(at), self.block))
-        for row, example in enumerate(at):
-            sector, block = divmod(int(example), self.blocks)
-            k = block * amplitudes + np.arange(amplitudes, dtype=np.int64)
-            values = self._values(move, self._configurations(sector, k))
-            # y = i w x:  re y = -w im x,  im y = w re x
-            weights[row, 0::2] = -values.imag if imaginary else values.real
-            weights[row, 1::2] = values.imag if imaginary else values.real
-        vectors = weights.reshape(len(at), simd.VECTORS, self.lanes)
+        configurations, kinds = self._kinds(move.sites)
+        values = self._values(move, configurations)
+        # y = i w x:  re y = -w im x,  im y = w re x
+        parts = (-values.imag, values.imag) if imaginary else (values.real, values.real)
+        weights = np.stack(parts, axis=-1).reshape(-1, self.block)
+        vectors = weights.reshape(-1, simd.VECTORS, self.lanes)
         uniform = bool((vectors == vectors[:, :1]).all())
         reals = (move.mask >> self.shift) << 1 | imaginary
         return _Planned(
             mask=reals,
             uniform=uniform,
-            rows=rows.reshape(keys.shape),
+            kinds=kinds,
             weights=vectors[:, 0] if uniform else weights,
         )
 
     def _place(self, planned: _Planned) -> NDArray[np.int64]:
         """Store mask and weights; where the weights of each block begin."""
         self.mask.append(planned.mask)
-        table = self.filled + planned.rows * planned.weights.shape[1]
+        table = self.filled + planned.kinds * planned.weights.shape[1]
         self.weights.append(planned.weights.reshape(-1))
         self.filled += planned.weights.size
         return np.asarray(table, dtype=np.int64)
 
 
 class _Planned(NamedTuple):
-    """A move with the weights (rows, reals) of its blocks; rows (sectors, blocks)."""
+    """A move with the weights (kinds, reals) of blocks; kinds (sectors, blocks)."""
 
     mask: int
     uniform: bool
-    rows: NDArray[np.int64]
+    kinds: NDArray[np.int64]
     weights: NDArray[np.float64]
 
 
@@ -294,11 +319,17 @@ def flip_apply(
     at = operators.offsets_at[operator] + target * operators.blocks * (last - first) - first
     # bound outside the loops: taking an array out of the tuple counts a reference, and a call in the inner loop would
     # drive the block out of the registers. Indices without a sign: those with one may count from the end
-    mask, offsets, weights, diagonal = operators.mask, operators.offsets, operators.weights, operators.diagonal[target]
+    mask, offsets, weights = operators.mask, operators.offsets, operators.weights
+    level, row, diagonal = operators.level, operators.row[target], operators.diagonal
     size = x.shape[0] // operators.blocks
     norm = simd.no_sums()
-    for base in range(0, x.shape[0], size):
-        block = simd.multiply_complex(diagonal, shift, x, base) if operator == 0 else simd.zeros(x)
+    for number in range(operators.blocks):
+        base = number * size
+        if operator == 0:
+            re, im = level[number, 0] - shift, level[number, 1]
+            block = simd.multiply_complex(diagonal, row[number], re, im, x, base)
+        else:
+            block = simd.zeros(x)
         for move in range(first, aligned):
             source = base ^ mask[np.uint64(move)]
             block = simd.add_aligned(block, x, source, weights, offsets[np.uint64(at + move)])
