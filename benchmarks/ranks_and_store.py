@@ -1,12 +1,13 @@
-"""Throughput of two ranks against one, the share of store and bookkeeping, and memory against ensemble size.
+"""Throughput of some ranks against one, the share of store and bookkeeping, and memory against ensemble size.
 
-    python benchmarks/ranks_and_store.py [--sites 10 12 14 16] [--repeats 3]
+    python benchmarks/ranks_and_store.py [--sites 10 12 14 16] [--ranks 2] [--repeats 3]
 
-For each size the same campaign runs on one rank and on two, each rank's time measured inside the run (provenance
-of the store: time in trajectories, time in all), start-up and compilation apart. Runs alternate, the best of the
-repeats counts. overhead: share of a rank alone that is not spent in trajectories (store, bookkeeping). What two ranks
-fall short of 2 is twofold: slower, by how much the same trajectories take longer beside another rank (shared cache and
-memory, the machine's affair), and idle, the share of the two ranks that is not spent in trajectories (ours).
+For each size a campaign runs on one rank and on several, with as many trajectories on one as on two and with the number
+growing as the ranks beyond, each rank's time measured inside the run (provenance of the store: time in trajectories,
+time in all), start-up and compilation apart. Runs alternate, the best of the repeats counts. ratio: of trajectories in
+unit time to those of one rank. overhead: share of a rank alone that is not spent in trajectories (store, bookkeeping).
+What n ranks fall short of n is twofold: slower, by how much a trajectory takes longer beside other ranks (shared cache,
+memory and clock, the machine's affair), and idle, the share of all ranks that is not spent in trajectories (ours).
 """
 
 from __future__ import annotations
@@ -87,24 +88,29 @@ def run(campaign: Path, store: Path, ranks: int) -> tuple[float, float, int]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--sites", type=int, nargs="+", default=[10, 12, 14, 16], choices=sorted(WORK))
+    parser.add_argument("--ranks", type=int, nargs="+", default=[2])
     parser.add_argument("--repeats", type=int, default=3)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         campaign, store = Path(folder) / "campaign.toml", Path(folder) / "store.zarr"
-        print(f"{'N':>3} {'1 rank s':>9} {'2 ranks s':>9} {'ratio':>6} {'overhead':>9} {'slower':>7} {'idle':>6}")
+        print(f"{'N':>3} {'ranks':>5} {'one s':>7} {'all s':>7} {'ratio':>6} {'overhead':>9} {'slower':>7} {'idle':>6}")
         for sites in options.sites:
             duration, trajectories, block = WORK[sites]
             work = {"sites": sites, "duration": duration, "block": block}
             campaign.write_text(CAMPAIGN.format(trajectories=block, **work))
             run(campaign, store, 1)  # compile, warm caches
-            campaign.write_text(CAMPAIGN.format(trajectories=trajectories, **work))
-            ones, twos = [], []
+            times: dict[int, list[tuple[float, float]]] = {ranks: [] for ranks in (1, *options.ranks)}
             for _ in range(options.repeats):
-                ones.append(run(campaign, store, 1)[:2])
-                twos.append(run(campaign, store, 2)[:2])
-            (one, alone), (two, both) = min(ones), min(twos)
-            shares = f"{1 - alone / one:8.1%} {both / alone - 1:7.1%} {1 - both / (2 * two):6.1%}"
-            print(f"{sites:3d} {one:9.2f} {two:9.2f} {one / two:6.2f} {shares}", flush=True)
+                for ranks, found in times.items():
+                    total = trajectories * max(2, ranks) // 2
+                    campaign.write_text(CAMPAIGN.format(trajectories=total, **work))
+                    found.append(run(campaign, store, ranks)[:2])
+            one, alone = min(times[1])
+            for ranks in options.ranks:
+                wall, busy = min(times[ranks])
+                more = max(2, ranks) / 2
+                shares = f"{1 - alone / one:8.1%} {busy / (more * alone) - 1:7.1%} {1 - busy / (ranks * wall):6.1%}"
+                print(f"{sites:3d} {ranks:5d} {one:7.2f} {wall:7.2f} {more * one / wall:6.2f} {shares}", flush=True)
         duration, trajectories, block = WORK[12]
         peaks = []
         for factor in (1, 4):
