@@ -62,13 +62,17 @@ def _joint_distribution(result: xr.Dataset) -> Figure:
 
 
 def plot_correlation(result: xr.Dataset) -> Figure:
-    """Against distance, one panel for each pair of components, without distance zero.
+    """Against distance, one panel for each pair of components, without distance zero; where there is one distance only,
+    as between spins that all couple to all, against time or the swept parameter.
 
-    There C is the local moment, a constant for S = 1/2, which would dwarf the rest.
+    At distance zero C is the local moment, a constant for S = 1/2, which would dwarf the rest.
     """
     ordered = _by_distance(result)
     apart = ordered["distance"].values > 0
-    return _figure(ordered.isel(displacement=apart) if apart.any() else ordered, "distance", panel="pair", zero=True)
+    shown = ordered.isel(displacement=apart) if apart.any() else ordered
+    free = _free(shown.isel(displacement=0, pair=0))
+    alone = shown.sizes["displacement"] == 1 and (free == "time" or shown.sizes["point"] > 1)
+    return _figure(shown, free if alone else "distance", panel="pair", zero=True)
 
 
 def plot_pair_correlation(result: xr.Dataset) -> Figure:

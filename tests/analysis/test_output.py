@@ -249,6 +249,19 @@ def test_a_grid_of_two_parameters_is_lines_against_one(synthetic: SimpleNamespac
     assert axes.lines[0].get_xdata().tolist() == [1.0, 2.0, 3.0]
 
 
+def test_correlations_of_one_distance_are_drawn_against_the_sweep(synthetic: SimpleNamespace) -> None:
+    """As between spins that all couple to all."""
+    rng = np.random.default_rng(6)
+    ensemble = synthetic.sweep({J: synthetic.point_ring(80, rng, length=6, block=4) for J in (3.0, 1.0)}, "model.Jy")
+    result = analysis.reduce_all(ensemble)["correlation"]
+    apart = result.isel(displacement=[0, int(np.argmax(result["distance"].values == 1.0))])
+    (axes, *_) = analysis.plot(apart).axes
+    assert axes.get_xlabel() == "Jy"
+    assert axes.lines[0].get_xdata().tolist() == [1.0, 3.0]
+    (axes, *_) = analysis.plot(result).axes
+    assert axes.get_xlabel().startswith("distance")
+
+
 def test_a_sweep_over_lattices(synthetic: SimpleNamespace) -> None:
     # each displacement has its own pairs at each size; what needs one lattice is refused, the rest is reduced and drawn
     rng = np.random.default_rng(4)

@@ -96,3 +96,10 @@ def test_the_whole_road(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
 def test_what_does_not_apply_is_said_before_anything_runs(tmp_path, capsys, settings, message):
     assert main(["run", str(write(tmp_path, **settings))]) == 2
     assert message in capsys.readouterr().err
+
+
+def test_what_is_not_offered_is_not_weighed(tmp_path, capsys):
+    path = write(tmp_path, record="purity")
+    path.write_text(path.read_text().replace("= 12 }", "= 500 }"))  # 2^500 amplitudes of a state that is never made
+    assert main(["plan", str(path)]) == 2
+    assert capsys.readouterr().err.count("purity") == 1

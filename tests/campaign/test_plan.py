@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from trajsim.campaign.plan import Plan, PointCost, make_plan
+from trajsim.campaign.plan import Plan, PointCost, _between, make_plan
 from trajsim.campaign.run import run_campaign
 from trajsim.campaign.spec import Campaign
 
@@ -80,11 +81,35 @@ def test_long_trajectories_are_extrapolated_from_short_ones(grid: str) -> None:
     assert hasty.timed_seconds < patient.timed_seconds
 
 
-def test_one_point_of_each_size_is_timed() -> None:
+def test_points_of_each_size_are_timed() -> None:
     plan = make_plan(Campaign.parse(TEXT + STEADY + SWEEP), budget=1e9, clock=Clock())
     assert [cost.seconds for cost in plan.costs] == [1.0, 1.0, 1.0, 1.0]
-    once = make_plan(Campaign.parse(TEXT + STEADY), budget=1e9, clock=Clock())
-    assert plan.timed_seconds == 2 * once.timed_seconds
+    assert [cost.point.index for cost in plan.costs] == [0, 1, 2, 3]
+    # every point of a sweep of three, five of a longer one
+    once, thrice, often = (
+        make_plan(Campaign.parse(TEXT + STEADY + sweep), budget=1e9, clock=Clock()).timed_seconds
+        for sweep in ("", '[sweep]\n"model.Jx" = [1, 2, 3]', f'[sweep]\n"model.Jx" = {[*range(1, 40)]}')
+    )
+    assert (thrice - 1, often - 1) == (3 * (once - 1), 5 * (once - 1))
+
+
+def test_the_time_of_the_others_lies_between(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of either size by itself, in the order of the sweep."""
+    monkeypatch.setattr("trajsim.campaign.plan._time_trajectory", lambda point, *_: point.coordinates["model.Jx"] ** 2)
+    couplings = np.arange(9.0)
+    text = f'[sweep]\n"model.Jx" = {couplings.tolist()}\n"model.lattice.length" = [3, 4]\n'
+    plan = make_plan(Campaign.parse(TEXT + STEADY + text))
+    expected = np.interp(couplings, couplings[::2], couplings[::2] ** 2)
+    found = {
+        (c.point.coordinates["model.lattice.length"], c.point.coordinates["model.Jx"]): c.seconds for c in plan.costs
+    }
+    for length in (3, 4):
+        assert [found[length, J] for J in couplings] == expected.tolist()
+
+
+def test_what_takes_too_long_has_no_time() -> None:
+    assert _between([1.0, None], [0, 4], 5) == [None] * 5
+    assert _between([1.0, 3.0], [0, 4], 5) == [1.0, 1.5, 2.0, 2.5, 3.0]
 
 
 def test_time_is_shared_by_the_ranks_but_no_block_is_cut() -> None:

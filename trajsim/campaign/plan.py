@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from trajsim.errors import UnsupportedError
 from trajsim.grid import SteadyState, TimeGrid
@@ -22,6 +24,7 @@ __all__ = ["Plan", "PointCost", "make_plan"]
 _METADATA_BYTES = 520  # of one array or of the marker of a block
 # of the grid that is timed: long trajectories are extrapolated from short ones
 _FRACTIONS = (1 / 512, 1 / 64, 1 / 8, 1.0)
+_TIMED = 5  # points of a size
 
 
 @dataclass(frozen=True)
@@ -72,36 +75,44 @@ class Plan:
 def make_plan(campaign: Campaign, *, budget: float = 10.0, clock: Callable[[], float] = time.perf_counter) -> Plan:
     """The plan of a campaign.
 
-    budget: seconds that the timing may take, compilation of the kernels not counted; 0 times nothing. One point of
-    each size is timed, and the time of the others is taken from it, whatever their couplings.
+    budget: seconds that the timing may take, compilation of the kernels not counted; 0 times nothing. Of each size some
+    points are timed, spread over the sweep, and the time of those between is interpolated: couplings set how often
+    a trajectory jumps, and that can be a hundredfold from one phase to another.
     Raises: UnsupportedError or InputError where a sampler does not apply to a point.
     """
-    known: dict[Hashable, PointCost] = {}
-    sizes = [_size(point) for point in campaign.points()]
-    share = budget / len(set(sizes))
+    alike: dict[Hashable, list[Point]] = {}
+    for point in campaign.points():
+        alike.setdefault(_size(point), []).append(point)
+    share = budget / sum(len(_spread(points)) for points in alike.values())
     timed = 0.0
     costs = []
-    for point, size in zip(campaign.points(), sizes, strict=True):
-        if size not in known:
-            compiled = point.compile()
-            each = _block_bytes(compiled.layout, campaign.block, campaign.raw)
-            seconds = None
-            if budget > 0:
-                with suppress(UnsupportedError):  # too large for this machine: planned here, run elsewhere
-                    compiled.warm_up()
-                    began = clock()
-                    seconds = _time_trajectory(point, campaign.block, share, clock)
-                    timed += clock() - began
-            known[size] = PointCost(
-                point,
-                campaign.blocks,
-                compiled.memory_bytes,
-                campaign.blocks * each[0],
-                campaign.blocks * each[1],
-                seconds,
-            )
-        costs.append(replace(known[size], point=point))
-    return Plan(tuple(costs), campaign.block, timed)
+    for points in alike.values():
+        compiled = points[0].compile()
+        written = _block_bytes(compiled.layout, campaign.block, campaign.raw)
+        found: list[float | None] = [None]
+        if budget > 0:
+            with suppress(UnsupportedError):  # too large for this machine: planned here, run elsewhere
+                compiled.warm_up()
+                began = clock()
+                found = [_time_trajectory(points[i], campaign.block, share, clock) for i in _spread(points)]
+                timed += clock() - began
+        seconds = _between(found, _spread(points), len(points))
+        sizes = (campaign.blocks, compiled.memory_bytes, campaign.blocks * written[0], campaign.blocks * written[1])
+        costs += [PointCost(point, *sizes, each) for point, each in zip(points, seconds, strict=True)]
+    return Plan(tuple(sorted(costs, key=lambda cost: cost.point.index)), campaign.block, timed)
+
+
+def _spread(points: Sequence[Point]) -> list[int]:
+    """Places of those that are timed, the first and the last among them."""
+    return sorted({round(place) for place in np.linspace(0, len(points) - 1, _TIMED).tolist()})
+
+
+def _between(found: Sequence[float | None], places: Sequence[int], count: int) -> list[float | None]:
+    """The time of each of so many points; of none if one took too long."""
+    timed = [seconds for seconds in found if seconds is not None]
+    if not timed or len(timed) < len(found):
+        return [None] * count
+    return [float(seconds) for seconds in np.interp(np.arange(count), places, timed)]
 
 
 def _size(point: Point) -> Hashable:

@@ -228,7 +228,8 @@ def _check_size(points: tuple[Point, ...], block: int, faults: Faults) -> None:
 
     for point in points:
         samples = len(point.grid.sample_times)
-        check = partial(check_size, point.observables, point.model, samples, block)
+        offered = [o for o in point.observables if o.name in getattr(point.sampler, "records", ())]  # else refused
+        check = partial(check_size, offered, point.model, samples, block)
         faults.attempt("record", check, str(point))
 
 
