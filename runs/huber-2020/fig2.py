@@ -1,7 +1,7 @@
 """Huber, Kirton, Rabl, PRA 102, 012219 (2020), Fig. 2: the spin dimer with gain and loss, exact.
 
     python runs/huber-2020/fig2.py fig2.png            # spins of at most 5, about 10 s
-    python runs/huber-2020/fig2.py fig2.png --paper    # S = 12 and up to S = 18, about 20 minutes
+    python runs/huber-2020/fig2.py fig2.png --paper    # S = 12 and up to S = 18, about 6 minutes
 
 draws (a) the order parameter <Sz_a + Sz_b> / 2S over both rates, (b) the magnetisation of each spin and (c) the
 Liouvillian gap along gain = loss, (d) the gap and two more eigenvalues at gain = loss = g against 1/S with lines
@@ -164,7 +164,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Compute, draw, print. Returns 0, or 2 for bad input."""
     parser = argparse.ArgumentParser(description="Compute and draw Huber 2020, Fig. 2.")
     parser.add_argument("output", help="figure to write, e.g. fig2.png")
-    parser.add_argument("--paper", action="store_true", help="the spins of the paper, about 20 minutes")
+    parser.add_argument("--paper", action="store_true", help="the spins of the paper, about 6 minutes")
     options = parser.parse_args(arguments)
     size = PAPER if options.paper else SMALL
     try:
