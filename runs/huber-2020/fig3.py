@@ -1,7 +1,7 @@
 """Huber, Kirton, Rabl, PRA 102, 012219 (2020), Fig. 3: between the two ferromagnetic phases of the dimer.
 
     python runs/huber-2020/fig3.py fig3.png            # spins of at most 6, about 10 s
-    python runs/huber-2020/fig3.py fig3.png --paper    # S = 16 and 12, about 10 minutes
+    python runs/huber-2020/fig3.py fig3.png --paper    # S = 16 and 12, about 8 minutes
 
 At the mean rate (gain + loss) / 2 = g / 2 and for a varying difference gain - loss it draws (a) the real parts of the
 eight slowest eigenvalues of the Liouvillian, (b) the purity of the steady state and its limit for S to infinity (Eq.
@@ -155,7 +155,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Compute, draw, print. Returns 0, or 2 for bad input."""
     parser = argparse.ArgumentParser(description="Compute and draw Huber 2020, Fig. 3.")
     parser.add_argument("output", help="figure to write, e.g. fig3.png")
-    parser.add_argument("--paper", action="store_true", help="the spins of the paper, about 10 minutes")
+    parser.add_argument("--paper", action="store_true", help="the spins of the paper, about 8 minutes")
     options = parser.parse_args(arguments)
     size = PAPER if options.paper else SMALL
     try:
