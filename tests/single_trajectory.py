@@ -11,7 +11,7 @@ from trajsim import streams
 from trajsim.model import SpinModel
 from trajsim.samplers import simd, status
 from trajsim.samplers.quantum_jump import sectors
-from trajsim.samplers.quantum_jump.frugal import ROWS
+from trajsim.samplers.quantum_jump.frugal import ROWS, FrugalSpace
 from trajsim.samplers.quantum_jump.kernel import Clock, Counters, Generator, Space
 from trajsim.samplers.quantum_jump.lowering import effective_hamiltonian, lower_generator
 from trajsim.samplers.quantum_jump.recording import evolve
@@ -68,7 +68,7 @@ class Trajectory:
             self.generator = self.generator._replace(centred=self.centred)
         rows = ROWS if self.memory == "low" else ORDERS + 1
         length = padded(sectors.largest(model.dimensions, self.modulus), self.dtype)
-        self.space = Space(
+        self.space = (FrugalSpace if self.memory == "low" else Space)(
             vectors=aligned((rows, length + 3 * block), self.dtype),
             work=aligned((length,), self.dtype),
             rates=np.zeros(len(model.lowered.jumps)),

@@ -29,9 +29,9 @@ from trajsim.samplers.quantum_jump.kernel import (
 from trajsim.samplers.status import NORM_LOST, OK, STEP_TOO_SMALL, UNFINISHED
 from trajsim.samplers.vectors import add_term, copy_scaled, overlap, real_overlap
 
-__all__ = ["ROWS", "advance_frugally"]
+__all__ = ["ROWS", "FrugalSpace", "advance_frugally"]
 
-ROWS = 3  # of Space.vectors; with Space.work, four vectors
+ROWS = 3  # of FrugalSpace.vectors; with FrugalSpace.work, four vectors
 _REACH = 5.0  # largest R tau
 _LONGEST = 60  # orders: at R tau = 5 the bound is below any tolerance long before
 
@@ -39,9 +39,15 @@ _TIME, _THRESHOLD, _STEP, _NORM, _ENERGY, _GROWTH, _PHASE = Clock()
 _DRAWS, _STEPS, _PRODUCTS, _SAMPLE, _SECTOR, _PASSES, _LOGGED = Counters()
 
 
+class FrugalSpace(Space):
+    """A `Space` of `ROWS` vectors: its type has the kernels below compiled, instead of those of `kernel`."""
+
+    __slots__ = ()
+
+
 @njit(cache=True, error_model="numpy")
 def _propagate(
-    generator: Generator, space: Space, sector: int, length: int, norm2: float, threshold: float, scale: float,
+    generator: Generator, space: FrugalSpace, sector: int, length: int, norm2: float, threshold: float, scale: float,
     aim: bool, tolerance: float, energy: float, counters: NDArray[np.int64]
 ) -> tuple[float, float, float, float, float]:  # fmt: skip
     """space.work = psi after a step of `scale`, or up to the predicted jump if that is nearer and `aim`.
@@ -88,7 +94,7 @@ def _propagate(
 
 @njit(cache=True, error_model="numpy")
 def advance_frugally(
-    generator: Generator, space: Space, clock: NDArray[np.float64], counters: NDArray[np.int64],
+    generator: Generator, space: FrugalSpace, clock: NDArray[np.float64], counters: NDArray[np.int64],
     jumps: NDArray[np.int64], key: np.uint64, trajectory: np.uint64, tolerance: float, until: float,
     count_from: float, budget: int
 ) -> int:  # fmt: skip

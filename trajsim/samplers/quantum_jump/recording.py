@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from trajsim.kernel_cache import renew
 from trajsim.samplers.borrowed import borrowed
 from trajsim.samplers.quantum_jump import engine
-from trajsim.samplers.quantum_jump.frugal import ROWS, advance_frugally
+from trajsim.samplers.quantum_jump.frugal import FrugalSpace, advance_frugally
 from trajsim.samplers.quantum_jump.kernel import Clock, Counters, Generator, Space, advance
 from trajsim.samplers.quantum_jump.measurement import Program, measure
 from trajsim.samplers.quantum_jump.momentum.measurement import measure as measure_momentum
@@ -61,19 +61,27 @@ def begin(
     counters[_SECTOR] = ensemble.sector
 
 
+def _advance(*arguments: Any) -> int:
+    raise NotImplementedError  # for kernels only, like those of `engine`
+
+
+@overload(_advance, inline="always")
+def _(generator, space, clock, counters, jumps, key, trajectory, tolerance, until, count_from, budget):  # type: ignore[no-untyped-def]
+    kernel = advance_frugally if space.instance_class is FrugalSpace else advance
+    return lambda generator, space, clock, counters, jumps, key, trajectory, tolerance, until, count_from, budget: (
+        kernel(generator, space, clock, counters, jumps, key, trajectory, tolerance, until, count_from, budget)
+    )
+
+
 @njit(cache=True)
 def evolve(
     generator: Generator, space: Space, clock: NDArray[np.float64], counters: NDArray[np.int64],
     jumps: NDArray[np.int64], key: np.uint64, trajectory: np.uint64, tolerance: float, until: float,
     count_from: float, budget: int
 ) -> int:  # fmt: skip
-    """As `trajsim.samplers.quantum_jump.kernel.advance`, by the kernel that the memory in `space` is for."""
+    """As `trajsim.samplers.quantum_jump.kernel.advance`, by the kernel that the memory is for."""
     generator, space = borrowed(generator), borrowed(space)
-    if space.vectors.shape[0] == ROWS:
-        return advance_frugally(
-            generator, space, clock, counters, jumps, key, trajectory, tolerance, until, count_from, budget
-        )
-    return advance(generator, space, clock, counters, jumps, key, trajectory, tolerance, until, count_from, budget)
+    return _advance(generator, space, clock, counters, jumps, key, trajectory, tolerance, until, count_from, budget)
 
 
 @njit(cache=True)
@@ -100,7 +108,7 @@ def _write_row(*arguments: Any) -> None:
     raise NotImplementedError  # for kernels only, like those of `engine`
 
 
-@overload(_write_row)
+@overload(_write_row, inline="always")
 def _(generator, program, space, scratch, sector, norm2, jumps, row):  # type: ignore[no-untyped-def]
     if program.instance_class is MomentumProgram:
         return lambda generator, program, space, scratch, sector, norm2, jumps, row: measure_momentum(

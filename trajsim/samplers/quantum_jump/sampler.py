@@ -25,7 +25,7 @@ from trajsim.layout import BlockData, Layout
 from trajsim.model.local_operators import check_matrices
 from trajsim.samplers import simd
 from trajsim.samplers.block import BlockMoments
-from trajsim.samplers.quantum_jump.frugal import ROWS
+from trajsim.samplers.quantum_jump.frugal import ROWS, FrugalSpace
 from trajsim.samplers.quantum_jump.kernel import Clock, Counters, Space
 from trajsim.samplers.quantum_jump.momentum.engine import CAVEAT
 from trajsim.samplers.quantum_jump.momentum.lowering import Start
@@ -314,7 +314,7 @@ class CompiledQuantumJump:
                     f"the model must fit into memory, but a trajectory of {self.model.hilbert_dimension} basis states "
                     f"needs {self.memory_bytes / 2**30:.3g} GiB and this machine has {there / 2**30:.3g} GiB"
                 )
-            self._space = Space(
+            self._space = (FrugalSpace if self.settings.memory == "low" else Space)(
                 vectors=aligned((self._orders + 1, self._stride), self._dtype),
                 work=aligned((self._kept.length,), self._dtype),
                 rates=np.zeros(self._generator.channels.family.size),
