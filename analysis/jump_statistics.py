@@ -28,7 +28,7 @@ def jump_rate(dataset: xr.Dataset, *, total: bool = False) -> xr.Dataset:
     n: jumps of a trajectory while they are recorded, for the time T: `duration` in the steady state, else from t = 0 to
     the last time of the grid. total: of all families together.
     Returns value, standard_error, ... with dimensions (point, channel), in rates; (point,) for the total. NaN where T
-    is 0.
+    is 0, and in families that the model of a point does not have.
     Raises: InputError if the ensemble holds no jump counts of trajectories.
     """
     dataset = _check(dataset)
@@ -54,7 +54,7 @@ def fano_factor(dataset: xr.Dataset, window: float | None = None, *, total: bool
     jump records and the steady state: each trajectory is cut into as many whole windows as it holds, from the start.
     total: of all families together.
     Returns value, standard_error (jackknife over blocks, which knows that neighbouring windows are correlated), ...
-    with dimensions (point, channel), (point,) for the total; NaN where no jump occurred.
+    with dimensions (point, channel), (point,) for the total; NaN where no jump occurred, or none can occur.
     Raises: InputError for a bad window, for what it needs, or for fewer than 20 blocks.
     """
     dataset = _check(dataset)
@@ -82,7 +82,8 @@ def counting_distribution(dataset: xr.Dataset, window: float | None = None, *, t
 
     window, total: as for `fano_factor`. A trajectory is one sample, the fraction of its windows with n jumps. A count
     that was never seen has the value 0 and the error 0: its probability is below 3 / samples with 95 % confidence.
-    Returns value, standard_error, ... with dimensions (point, channel, n), (point, n) for the total.
+    Returns value, standard_error, ... with dimensions (point, channel, n), (point, n) for the total; NaN in families
+    that the model of a point does not have.
     Raises: InputError for a bad window and for what it needs, and for counts above 100000.
     """
     dataset = _check(dataset)
@@ -90,25 +91,26 @@ def counting_distribution(dataset: xr.Dataset, window: float | None = None, *, t
     points = range(dataset.sizes["point"])
     families = _families(dataset, total)
     parts = [_counts(dataset, point, window, total) for point in points]
-    most = int(max((c.max(initial=0.0) for counts in parts for c in counts), default=0.0))
+    most = int(max((np.nan_to_num(c).max(initial=0.0) for counts in parts for c in counts), default=0.0))
     if most > _MOST_COUNTS:
         raise InputError(f"`window` must hold at most {_MOST_COUNTS} jumps for their distribution, but it holds {most}")
     value = np.full((len(parts), families, most + 1), np.nan)
     error = np.full(value.shape, np.nan)
     for point, counts in enumerate(parts):
         first, second, samples = np.zeros((families, most + 1)), np.zeros((families, most + 1)), 0
+        own = [family for family in range(families) if counts and np.isfinite(counts[0][:, :, family]).all()]
         for block in counts:
             trajectories, windows, _ = block.shape
             samples += trajectories
-            for family in range(families):
+            for family in own:
                 fractions = np.zeros((trajectories, most + 1))
                 places = np.arange(trajectories)[:, None], block[:, :, family].astype(np.int64)
                 np.add.at(fractions, places, 1 / windows)
                 first[family] += fractions.sum(axis=0)
                 second[family] += (fractions**2).sum(axis=0)
         if samples:
-            value[point] = first / samples
-            error[point] = standard_error(np.maximum(second - first**2 / samples, 0.0), samples)
+            value[point, own] = (first / samples)[own]
+            error[point, own] = standard_error(np.maximum(second - first**2 / samples, 0.0), samples)[own]
     return _assemble(
         dataset, "counting_distribution", value, error, total, units="1", long_name="probability of n jumps",
         window=window, coords={"n": ("n", np.arange(most + 1), {"long_name": "number of jumps n"})},
@@ -205,9 +207,13 @@ def _families(dataset: xr.Dataset, total: bool) -> int:
 
 
 def _counts(dataset: xr.Dataset, point: int, window: float | None, total: bool) -> list[Array]:
-    """Jumps of the finished trajectories of every block that has one, each (trajectories, windows, families)."""
+    """Jumps of the finished trajectories of every block that has one, each (trajectories, windows, families).
+
+    NaN in families that the model of the point does not have, and in the total where it has none.
+    """
+    here = dataset.isel(point=point)
+    own = here["trajectory_jumps"].notnull().any(("block", "trajectory")).values
     if window is None:
-        here = dataset.isel(point=point)
         jumps = np.asarray(here["trajectory_jumps"].transpose("block", "trajectory", "channel").values, float)
         good = here["trajectory_status"].transpose("block", "trajectory").values == 0
         found = [rows[kept][:, None] for rows, kept in zip(jumps, good, strict=True) if kept.any()]
@@ -221,8 +227,10 @@ def _counts(dataset: xr.Dataset, point: int, window: float | None, total: bool) 
             inside = place < number
             counts = np.zeros((block.trajectories, number, families))
             np.add.at(counts, (block.trajectory[inside], place[inside], block.family[inside]), 1.0)
-            found.append(counts)
-    return [counts.sum(axis=-1, keepdims=True) for counts in found] if total else found
+            found.append(np.where(own, counts, np.nan))
+    if not total:
+        return found
+    return [counts[..., own].sum(axis=-1, keepdims=True) * (1.0 if own.any() else np.nan) for counts in found]
 
 
 def _mean(samples: Array) -> tuple[Array, Array]:

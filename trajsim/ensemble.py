@@ -24,7 +24,7 @@ __all__ = ["sample", "stack", "to_dataset"]
 UNITS_NOTE = "hbar = 1; rates, couplings and inverse times in one unit; spin operators S^a (= sigma^a / 2 for S = 1/2)"
 
 
-# what stands where a point has no such block, trajectory, jump or channel; NaN elsewhere
+# what stands where a point has no such block, trajectory or jump; NaN elsewhere, and where its model has no such channel
 _FILL: dict[str, Any] = {
     **dict.fromkeys(("count", "jumps", "status", "batch_count", "pair_count", "trajectory_jumps", "jump_offset"), 0),
     **dict.fromkeys(("trajectory_status", "jump_channel"), -1),
@@ -169,8 +169,9 @@ def _jump_records(channels: Sequence[tuple[str, str]], data: Sequence[BlockData]
 def stack(points: Sequence[tuple[Mapping[str, Any], xr.Dataset]]) -> xr.Dataset:
     """Datasets of several parameter points along the leading dimension `point`, swept parameters as coordinates.
 
-    Points with fewer blocks, other times or other labels are filled with NaN, their counts with 0. Attributes that
-    differ between points (the model's text, its lattice, the burn-in ...) become coordinates on `point`.
+    Points with fewer blocks, other times or other labels are filled with NaN, their counts with 0; counts of jumps are
+    NaN in channels that the model of a point does not have: it could not jump there, which is not a rate of 0. Attributes
+    that differ between points (the model's text, its lattice, the burn-in ...) become coordinates on `point`.
     """
     if not points:
         raise InputError("`points` must hold at least one parameter point, but it is empty")
@@ -183,6 +184,7 @@ def stack(points: Sequence[tuple[Mapping[str, Any], xr.Dataset]]) -> xr.Dataset:
             datasets, dim=labels, join="outer", data_vars="all", coords="different", compat="equals",
             combine_attrs="drop_conflicts", fill_value={**{str(v): np.nan for v in datasets[0]}, **_FILL},
         )  # fmt: skip
+        joined = _without_foreign_channels(joined, datasets)
     about = [data.attrs for data in datasets]
     keys = dict.fromkeys(key for attrs in about for key in attrs)
     differing = [key for key in keys if any(attrs.get(key) != about[0].get(key) for attrs in about)]
@@ -209,6 +211,15 @@ def _same_lengths(datasets: Sequence[xr.Dataset]) -> list[xr.Dataset]:
             }
             padded[number] = data.drop_vars(list(longer)).assign(longer)
     return padded
+
+
+def _without_foreign_channels(joined: xr.Dataset, datasets: Sequence[xr.Dataset]) -> xr.Dataset:
+    """Counts of jumps NaN, and so floats, where a point has no such channel; whole numbers where all have the same."""
+    own = np.array([np.isin(joined["channel"].values, data["channel"].values) for data in datasets])
+    if own.all():
+        return joined
+    there = xr.DataArray(own, dims=("point", "channel"))
+    return joined.assign({name: joined[name].where(there) for name in ("jumps", "trajectory_jumps")})
 
 
 def _coordinate(values: Sequence[Any]) -> np.ndarray[Any, Any]:

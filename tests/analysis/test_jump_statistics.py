@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 from types import SimpleNamespace
 
@@ -22,7 +23,9 @@ from trajsim.grid import SteadyState, TimeGrid
 from trajsim.initial import Product
 from trajsim.layout import BlockData, Layout
 from trajsim.model import SpinModel, Term, local_jump
+from trajsim.records import JumpRecords as JumpRecordsKept
 from trajsim.samplers.jump_records import JumpRecords
+from trajsim.terms import correlated_decay
 
 FALSE_ALARM = 1e-4
 
@@ -259,3 +262,66 @@ def test_points_without_blocks_are_nan() -> None:
         result = reducer(both)
         assert np.isfinite(result["value"].isel(point=0)).all()
         assert np.isnan(result["value"].isel(point=1)).all()
+
+
+@cache
+def lattices() -> xr.Dataset:
+    """Correlated decay on rings of 2, 3 and no decay on 3 sites: families decay[0], decay[1], decay[2], dephasing."""
+    points = []
+    for number, (length, gamma) in enumerate(((2, 1.0), (3, 1.0), (3, 0.0))):
+        rates = gamma * (np.eye(length) + 0.3 * (1 - np.eye(length)))
+        jumps = [*correlated_decay(rates, label="decay")] if gamma else []
+        jumps += [local_jump("Sz", i, 0.5, "dephasing") for i in range(length)] if length == 3 else []
+        model = SpinModel.on(length, [Term.product(("Sx",), (i,), 1.0 + i) for i in range(length)], jumps)
+        kept = [record.JumpCounts(), JumpRecordsKept(), record.Energy()]
+        part = trajsim.sample(
+            model, trajsim.QuantumJump(), Product("-z"), SteadyState(2.0, 4.0, 1.0), kept,
+            trajectories=100, block=5, seed=number,
+        )  # fmt: skip
+        points.append(({"n": number}, part.isel(point=0, drop=True)))
+    return stack(points)
+
+
+ABSENT = np.array([[False, False, True, True], [False] * 4, [True, True, True, False]])
+"""(point, channel) of families that a point does not have."""
+
+
+@pytest.mark.parametrize(
+    "reduce",
+    [
+        analysis.jump_rate,
+        analysis.fano_factor,
+        analysis.counting_distribution,
+        analysis.waiting_time_distribution,
+        lambda d: analysis.fano_factor(d, 1.0),
+        lambda d: analysis.counting_distribution(d, 1.0),
+        lambda d: analysis.ensemble_mean(d, "jump_counts"),
+    ],
+    ids=["rate", "fano", "counting", "waiting", "fano-window", "counting-window", "mean"],
+)
+def test_families_that_a_point_does_not_have_are_nan(reduce: Callable[[xr.Dataset], xr.Dataset]) -> None:
+    data = lattices()
+    assert data["channel"].values.tolist() == ["decay[0]", "decay[1]", "decay[2]", "dephasing"]
+    result = reduce(data)
+    for name in ("value", "standard_error"):
+        missing = result[name].isnull().transpose("point", "channel", ...).values.reshape(3, 4, -1).all(axis=-1)
+        np.testing.assert_array_equal(missing, ABSENT)
+    # and the others are what they are alone
+    for point, absent in enumerate(ABSENT):
+        alone = data.isel(point=[point], channel=~absent)
+        one = analysis.jump_rate(alone)["value"].values
+        np.testing.assert_array_equal(analysis.jump_rate(data)["value"].values[point, ~absent], one[0])
+
+
+def test_totals_are_of_the_families_that_there_are() -> None:
+    data = lattices()
+    rates = analysis.jump_rate(data)["value"].fillna(0.0).sum("channel")
+    np.testing.assert_allclose(analysis.jump_rate(data, total=True)["value"], rates, rtol=1e-12)
+    for window in (None, 1.0):
+        p = analysis.counting_distribution(data, window, total=True)["value"]
+        np.testing.assert_allclose(p.sum("n"), 1.0, rtol=1e-12)
+        assert np.isfinite(analysis.fano_factor(data, window, total=True)["value"]).all()
+    # without any family there is no total either
+    none = data.isel(point=[0], channel=[2, 3])
+    assert np.isnan(analysis.jump_rate(none, total=True)["value"]).all()
+    assert np.isnan(analysis.counting_distribution(none, total=True)["value"]).all()

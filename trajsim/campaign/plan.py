@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Plan", "PointCost", "make_plan"]
 
-_METADATA_BYTES = 520  # of one array or of the marker of a block
+_METADATA_BYTES = 520  # of one array
+_MARKER_BYTES = (300, 90)  # of the marker of a block, and its share of each array (name and checksum)
 # of the grid that is timed: long trajectories are extrapolated from short ones
 _FRACTIONS = (1 / 512, 1 / 64, 1 / 8, 1.0)
 _TIMED = 5  # points of a size
@@ -122,9 +123,13 @@ def _size(point: Point) -> Hashable:
 
 
 def _block_bytes(layout: Layout, block: int, raw: bool) -> tuple[int, int]:
-    """Bytes and files of one block on disk; arrays are stored as they are. Recorded jumps are not known before."""
+    """Bytes and files of one block on disk; arrays are stored as they are, empty ones are left out.
+
+    Of recorded jumps the files are counted, but not their content: how many there are is not known before.
+    """
     row = layout.rows * layout.width
-    arrays = {
+    pairs = 8 * layout.rows * layout.pair_width
+    sizes = {
         "mean": 8 * row,
         "m2": 8 * row,
         "status": block,
@@ -132,15 +137,17 @@ def _block_bytes(layout: Layout, block: int, raw: bool) -> tuple[int, int]:
         "batch_m2": 8 * layout.levels * layout.width,
         "batch_count": 8 * layout.levels,
         "raw": 8 * block * row if raw else 0,
-        "pair_mean": 8 * layout.rows * layout.pair_width,
-        "pair_m2": 8 * layout.rows * layout.pair_width,
-        "jump_offset": 0 if layout.jump_channels is None else 8 * (block + 1),
+        "pair_mean": pairs,
+        "pair_m2": pairs,
     }
     if layout.final_state is not None:
         dimension, dtype = layout.final_state
-        arrays["final_state"] = block * dimension * (8 if dtype == "complex64" else 16)
-    written = sum(1 for size in arrays.values() if size)
-    return sum(arrays.values()) + _METADATA_BYTES * (written + 1), 2 * written + 1
+        sizes["final_state"] = block * dimension * np.dtype(dtype).itemsize
+    written = {name: size for name, size in sizes.items() if size}
+    if layout.jump_channels is not None:
+        written |= {"jump_offset": 8 * (block + 1), **(dict(jump_time=0, jump_channel=0) if layout.jump_channels else {})}
+    marker, share = _MARKER_BYTES
+    return sum(written.values()) + (_METADATA_BYTES + share) * len(written) + marker, 2 * len(written) + 1
 
 
 def _time_trajectory(point: Point, block: int, budget: float, clock: Callable[[], float]) -> float | None:
