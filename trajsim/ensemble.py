@@ -24,7 +24,7 @@ __all__ = ["sample", "stack", "to_dataset"]
 UNITS_NOTE = "hbar = 1; rates, couplings and inverse times in one unit; spin operators S^a (= sigma^a / 2 for S = 1/2)"
 
 
-# what stands where a point has no such block, trajectory or jump; NaN elsewhere, and where its model has no such channel
+# what stands where a point has no such block, trajectory or jump; NaN elsewhere, and in channels it does not have
 _FILL: dict[str, Any] = {
     **dict.fromkeys(("count", "jumps", "status", "batch_count", "pair_count", "trajectory_jumps", "jump_offset"), 0),
     **dict.fromkeys(("trajectory_status", "jump_channel"), -1),
@@ -170,8 +170,8 @@ def stack(points: Sequence[tuple[Mapping[str, Any], xr.Dataset]]) -> xr.Dataset:
     """Datasets of several parameter points along the leading dimension `point`, swept parameters as coordinates.
 
     Points with fewer blocks, other times or other labels are filled with NaN, their counts with 0; counts of jumps are
-    NaN in channels that the model of a point does not have: it could not jump there, which is not a rate of 0. Attributes
-    that differ between points (the model's text, its lattice, the burn-in ...) become coordinates on `point`.
+    NaN in channels that the model of a point does not have: it could not jump there, which is not a rate of 0.
+    Attributes that differ between points (the model's text, its lattice, the burn-in ...) become coordinates on `point`.
     """
     if not points:
         raise InputError("`points` must hold at least one parameter point, but it is empty")

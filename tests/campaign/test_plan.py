@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,8 @@ import pytest
 from trajsim.campaign.plan import Plan, PointCost, _between, make_plan
 from trajsim.campaign.run import run_campaign
 from trajsim.campaign.spec import Campaign
+from trajsim.observables import OBSERVABLES
+from trajsim.records import RECORDS
 
 TEXT = """
 [model]
@@ -57,16 +60,61 @@ def test_units_and_memory_without_a_timing() -> None:
     assert (plan.seconds(1), plan.timed_seconds) == (None, 0.0)
 
 
+ALL = {
+    "magnetisation": '["x", "y", "z"]',
+    "site_magnetisation": '["z"]',
+    "correlation": '["xx", "xy"]',
+    "pair_correlation": '["zz"]',
+    "collective_moment": '["x"]',
+    "collective_distribution": '["z"]',
+    "energy": "true",
+    "jump_counts": "true",
+    "collective_covariance": "true",
+    "sublattice_moment": "true",
+    "entanglement_entropy": "true",
+    "purity": "true",
+    "jump_records": "true",
+    "final_states": "true",
+}
+CLASSICAL = {"sublattice_distribution": "8", "time_step_error": "true"}
+
+
+def recording(method: str, record: Mapping[str, str], grid: str) -> Campaign:
+    head = TEXT[: TEXT.index("[record]")].replace('"quantum_jump"', f'"{method}"').replace("length = 3", "length = 4")
+    lines = "".join(f"{name} = {value}\n" for name, value in record.items())
+    return Campaign.parse(f"{head}[record]\n{lines}{grid}")
+
+
+def check_disk(campaign: Campaign, folder: Path) -> None:
+    plan = make_plan(campaign, budget=0.0)
+    report = run_campaign(campaign, folder / "store.zarr")
+    files = [path for path in folder.glob("store.zarr/points/*/blocks/*/**/*") if path.is_file()]
+    assert sum(cost.files for cost in plan.costs) == len(files)
+    known = sum(cost.disk_bytes for cost in plan.costs)
+    logged = 0 if plan.costs[0].point.layout.jump_channels is None else 12 * report.jumps
+    # what is not known exactly is the length of the metadata
+    assert known + logged == pytest.approx(sum(path.stat().st_size for path in files), rel=0.03)
+
+
 @pytest.mark.parametrize("grid", [STEADY, TIMES, f"{STEADY}{SWEEP}"], ids=["steady", "times", "sweep"])
 @pytest.mark.parametrize("raw", [False, True])
 def test_disk_is_what_a_run_then_takes(grid: str, raw: bool, tmp_path: Path) -> None:
-    campaign = Campaign.parse(TEXT.replace("seed = 3", f"seed = 3\nraw = {str(raw).lower()}") + grid)
-    plan = make_plan(campaign, budget=0.0)
-    run_campaign(campaign, tmp_path / "store.zarr")
-    files = [path for path in tmp_path.glob("store.zarr/points/*/blocks/*/**/*") if path.is_file()]
-    assert sum(cost.files for cost in plan.costs) == len(files)
-    size = sum(path.stat().st_size for path in files)
-    assert sum(cost.disk_bytes for cost in plan.costs) == pytest.approx(size, rel=0.2)
+    check_disk(Campaign.parse(TEXT.replace("seed = 3", f"seed = 3\nraw = {str(raw).lower()}") + grid), tmp_path)
+
+
+def test_no_record_is_forgotten() -> None:
+    assert set(ALL) | set(CLASSICAL) == set(OBSERVABLES) | set(RECORDS)
+
+
+@pytest.mark.parametrize("grid", [STEADY, TIMES], ids=["steady", "times"])
+@pytest.mark.parametrize("only", ["all", "jump_records", "final_states", "purity"])
+def test_disk_of_every_record(only: str, grid: str, tmp_path: Path) -> None:
+    record = ALL if only == "all" else {"energy": "true", only: '"single"' if only == "final_states" else "true"}
+    check_disk(recording("quantum_jump", record, grid), tmp_path)
+
+
+def test_disk_of_classical_records(tmp_path: Path) -> None:
+    check_disk(recording("truncated_wigner", CLASSICAL, TIMES), tmp_path)
 
 
 @pytest.mark.parametrize("grid", [STEADY, TIMES], ids=["steady", "times"])

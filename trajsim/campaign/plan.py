@@ -145,7 +145,8 @@ def _block_bytes(layout: Layout, block: int, raw: bool) -> tuple[int, int]:
         sizes["final_state"] = block * dimension * np.dtype(dtype).itemsize
     written = {name: size for name, size in sizes.items() if size}
     if layout.jump_channels is not None:
-        written |= {"jump_offset": 8 * (block + 1), **(dict(jump_time=0, jump_channel=0) if layout.jump_channels else {})}
+        written["jump_offset"] = 8 * (block + 1)
+        written |= dict.fromkeys(("jump_time", "jump_channel") if layout.jump_channels else (), 0)
     marker, share = _MARKER_BYTES
     return sum(written.values()) + (_METADATA_BYTES + share) * len(written) + marker, 2 * len(written) + 1
 
