@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from trajsim.errors import InputError
 
 from . import opened, steady
+from .arguments import integer
 
 Array = NDArray[np.float64]
 
@@ -26,12 +27,13 @@ def jump_record(dataset: xr.Dataset, trajectory: int, point: int = 0) -> xr.Data
     """
     dataset = require(dataset, "the jumps of a trajectory")
     points = dataset.sizes["point"]
-    if not 0 <= point < points:
+    point, trajectory = integer("point", point), integer("trajectory", trajectory)
+    if point >= points:
         raise InputError(f"`point` must be from 0 to {points - 1}, but {point} was given")
     status = dataset["trajectory_status"].isel(point=point).transpose("block", "trajectory").values
     size = dataset.sizes["trajectory"]
     labels = dataset["block"].values.tolist()
-    block, inside = divmod(trajectory, size) if trajectory >= 0 else (-1, 0)
+    block, inside = divmod(trajectory, max(size, 1))
     if block not in labels or status[labels.index(block), inside] == -1:
         raise InputError(f"`trajectory` must be one of the ensemble, but {trajectory} is not")
     row = labels.index(block)

@@ -13,6 +13,7 @@ from trajsim.errors import InputError
 from trajsim.statistics import standard_error
 
 from . import opened, steady
+from .arguments import integer, number
 from .jump_records import blocks_of, has_records, recording, require
 from .results import JACKKNIFE, POOLED, assemble
 
@@ -20,6 +21,8 @@ Array = NDArray[np.float64]
 
 _MEAN_WAITING_TIMES = 5.0
 _MOST_COUNTS = 100_000
+_MOST_BINS = 10_000
+_MOST_NUMBERS = 100_000_000  # counts in windows, of all trajectories: 800 MB
 
 
 def jump_rate(dataset: xr.Dataset, *, total: bool = False) -> xr.Dataset:
@@ -134,14 +137,14 @@ def waiting_time_distribution(
     Raises: InputError if jumps were not recorded, for bad bins, or for fewer than 20 blocks.
     """
     dataset = require(dataset, "waiting times")
-    if isinstance(bins, bool) or not isinstance(bins, int) or bins < 1:
-        raise InputError(f"`bins` must be a positive integer, but {bins!r} was given")
+    if integer("bins", bins, least=1) > _MOST_BINS:
+        raise InputError(f"`bins` must be at most {_MOST_BINS}, but {bins} was given")
     points = range(dataset.sizes["point"])
     shortest = min(recording(dataset, point)[1] for point in points)
-    length = _default_length(dataset, shortest, total) if longest is None else float(longest)
+    length = _default_length(dataset, shortest, total) if longest is None else number("longest", longest)
     if not 0 < length < shortest:
         raise InputError(
-            f"`longest` must be between 0 and the time of the record, {shortest:g}, but {longest} was given"
+            f"`longest` must be between 0 and the time of the record, {shortest:g}, but {length:g} was given"
         )
     edges = length * np.arange(bins + 1) / bins
     families = _families(dataset, total)
@@ -195,11 +198,17 @@ def _check(dataset: xr.Dataset) -> xr.Dataset:
 def _check_window(dataset: xr.Dataset, window: float | None) -> None:
     if window is None:
         return
+    number("window", window)
     if not has_records(dataset) or not steady.is_steady(dataset):
         raise InputError("`window` must be left out without jump records of a steady state, but it was given")
     shortest = min(recording(dataset, point)[1] for point in range(dataset.sizes["point"]))
     if not 0 < window <= shortest:
         raise InputError(f"`window` must be above 0 and at most {shortest:g}, but {window:g} was given")
+    longest = max(recording(dataset, point)[1] for point in range(dataset.sizes["point"]))
+    trajectories = int(opened.counts(dataset).sum(axis=1).max(initial=0))
+    least = longest * trajectories * dataset.sizes["channel"] / _MOST_NUMBERS
+    if window < least:
+        raise InputError(f"`window` must be at least {least:.3g} for so many trajectories, but {window:g} was given")
 
 
 def _families(dataset: xr.Dataset, total: bool) -> int:
@@ -219,13 +228,13 @@ def _counts(dataset: xr.Dataset, point: int, window: float | None, total: bool) 
         found = [rows[kept][:, None] for rows, kept in zip(jumps, good, strict=True) if kept.any()]
     else:
         found = []
-        number = int(recording(dataset, point)[1] / window * (1 + 1e-12))
+        whole = int(recording(dataset, point)[1] / window * (1 + 1e-12))
         families = dataset.sizes["channel"]
         for block in blocks_of(dataset, point):
             # a jump at the end of a window is in it
             place = np.maximum(np.ceil(block.time / window).astype(np.int64) - 1, 0)
-            inside = place < number
-            counts = np.zeros((block.trajectories, number, families))
+            inside = place < whole
+            counts = np.zeros((block.trajectories, whole, families))
             np.add.at(counts, (block.trajectory[inside], place[inside], block.family[inside]), 1.0)
             found.append(np.where(own, counts, np.nan))
     if not total:

@@ -12,7 +12,7 @@ import xarray as xr
 
 from trajsim.errors import InputError
 
-from .results import failures, other_parameters, swept_parameters
+from .results import check_result, failures, other_parameters, swept_parameters
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -29,7 +29,7 @@ def plot(result: xr.Dataset) -> Figure:
 
     Save it with ``figure.savefig(path)``. Raises: InputError if `result` is no result of a reducer.
     """
-    kind = result.attrs.get("kind")
+    kind = check_result(result).attrs["kind"]
     if kind not in _PLOTS:
         raise InputError(f"`result` must be a result of trajsim.analysis, but its kind is {kind!r}")
     return _PLOTS[kind](result)

@@ -8,11 +8,11 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from trajsim.checks import number
 from trajsim.errors import InputError
 from trajsim.statistics import student_interval
 
-from .results import other_parameters, swept_parameters
+from .arguments import interval, number
+from .results import check_result, other_parameters, swept_parameters
 
 Array = NDArray[np.float64]
 
@@ -43,15 +43,14 @@ def critical_exponent(
     than the parameters remain.
     Raises: InputError for a result without that parameter, a window with fewer points than parameters, or an x_c in it.
     """
-    if not isinstance(result, xr.Dataset) or "kind" not in result.attrs:
-        raise InputError("`result` must be the result of a reducer of trajsim.analysis, but it is none")
+    result = check_result(result)
     if parameter not in result.coords or result[parameter].dims != ("point",) or "time" in result["value"].dims:
         known = ", ".join(swept_parameters(result)) or "none"
         raise InputError(
             f"`parameter` must be a swept parameter of a result without time ({known}), but it is {parameter!r}"
         )
     every = np.asarray(result[parameter].values, float)
-    low, high = (every.min(), every.max()) if window is None else (number("window", w) for w in window)
+    low, high = (every.min(), every.max()) if window is None else interval("window", window)
     inside = (every >= low - 1e-12 * abs(low)) & (every <= high + 1e-12 * abs(high))
     x = np.unique(every[inside])
     needed = 3 if critical is None else 2

@@ -13,6 +13,7 @@ from trajsim.errors import InputError
 from trajsim.statistics import standard_error
 
 from . import opened
+from .arguments import interval
 from .exponential_fit import ExponentialFit
 from .results import JACKKNIFE, assemble
 
@@ -51,8 +52,8 @@ def relaxation_rate(
     amplitude A, constant C, frequency and phase with their standard errors, chi2_per_dof, and on `time` the points
     (data, data_standard_error) and the curve (fit). NaN where the observable does not change, and where the window does
     not resolve a rate, of all trajectories or of those without one block: below 0.02 / its length or above 5 / spacing.
-    Raises: InputError if `name` was not recorded on a time grid, if the window holds fewer points than the form has
-        parameters, or for fewer than 20 blocks.
+    Raises: InputError if `name` was not recorded on a time grid, if the window is no interval or holds fewer points
+        than the form has parameters, or for fewer than 20 blocks.
     """
     dataset = opened.require(opened.check(dataset), name, "its relaxation rate")
     if "time" not in dataset[name].dims:
@@ -131,9 +132,7 @@ def _form(
 ) -> tuple[ExponentialFit, xr.Dataset]:
     """The form on the times of the window, and the dataset restricted to them."""
     times = np.asarray(dataset["time"].values, float)
-    start, stop = (times[0], times[-1]) if window is None else (float(window[0]), float(window[1]))
-    if not start < stop:
-        raise InputError(f"`window` must be an interval of time, but ({start:g}, {stop:g}) was given")
+    start, stop = (float(times[0]), float(times[-1])) if window is None else interval("window", window)
     slack = 1e-9 * max(abs(start), abs(stop))
     inside = np.flatnonzero((times >= start - slack) & (times <= stop + slack))
     form = ExponentialFit(times[inside] - times[inside][:1].sum(), oscillating, constant)

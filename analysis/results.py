@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from trajsim.checks import describe
 from trajsim.errors import InputError, UnsupportedError
 from trajsim.statistics import student_interval
 
@@ -78,6 +79,15 @@ def _coordinates(dataset: xr.Dataset, dims: Sequence[str]) -> dict[Hashable, xr.
     return {key: coord for key, coord in dataset.coords.items() if set(coord.dims) - {"axis"} <= set(dims)}
 
 
+def check_result(result: Any) -> xr.Dataset:
+    """The result itself. Raises InputError if no reducer made it."""
+    if not isinstance(result, xr.Dataset):
+        raise InputError(f"`result` must be a result of trajsim.analysis, but {describe(result)} was given")
+    if "kind" not in result.attrs:
+        raise InputError("`result` must be a result of trajsim.analysis, but it has no `kind`")
+    return result
+
+
 def swept_parameters(result: xr.Dataset) -> list[str]:
     """Coordinates along `point` that differ between points: what a sweep has swept.
 
@@ -101,7 +111,8 @@ def other_parameters(result: xr.Dataset, parameter: str) -> list[str]:
 
 
 def failures(result: xr.Dataset) -> str:
-    """One line on failed trajectories; empty if there are none."""
+    """One line on failed trajectories; empty if there are none. Raises InputError if `result` is no result."""
+    result = check_result(result)
     bad, good = int(result["failed"].sum()), int(result["count"].sum())
     if bad == 0:
         return ""
@@ -118,8 +129,7 @@ def to_pauli(result: xr.Dataset) -> xr.Dataset:
     cumulant, lengths, times) are unchanged; of a distribution the coordinate m is doubled.
     Raises: UnsupportedError for another spin, InputError if `result` is no result of a reducer.
     """
-    if "kind" not in result.attrs:
-        raise InputError("`result` must be the result of a reducer of trajsim.analysis, but it has no `kind`")
+    result = check_result(result)
     if result.attrs.get("pauli"):
         return result
     spin = result.attrs.get("spin", 0.5)

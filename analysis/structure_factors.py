@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
+from trajsim.checks import describe
 from trajsim.errors import InputError
 
 from . import opened
@@ -98,7 +99,10 @@ def fourier_weights(dataset: xr.Dataset, momenta: ArrayLike | None) -> tuple[Arr
     if momenta is None:
         k = np.zeros((1, vectors.shape[1])) if lattice.box is None else lattice.momenta
     else:
-        k = np.asarray(momenta, float)
+        try:
+            k = np.asarray(momenta, float)
+        except (TypeError, ValueError):
+            raise InputError(f"`momenta` must be an array of numbers, but {describe(momenta)} was given") from None
         k = k[:, None] if k.ndim == 1 else k
         if k.ndim != 2 or k.shape[1] != vectors.shape[1] or not np.isfinite(k).all():
             raise InputError(

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
-from .results import PAIRED, POOLED, failures, swept_parameters
+from .results import PAIRED, POOLED, check_result, failures, swept_parameters
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -28,7 +28,7 @@ def rows(result: xr.Dataset) -> list[Row]:
     Columns of coordinates are the point and its swept parameters (if there are several points), then the dimensions of
     the result with the coordinates along them. Means that were not recorded (labels of other points) make no row.
     """
-    value = result["value"]
+    value = check_result(result)["value"]
     dims = [str(d) for d in value.dims]
     columns = _coordinate_columns(result, dims)
     numbers = [str(name) for name, a in result.data_vars.items() if set(a.dims) <= set(dims)]
@@ -78,7 +78,7 @@ def to_json(results: Mapping[str, xr.Dataset]) -> str:
     """Results as JSON: name -> {kind, units, method, statement, warning, failures, rows}; NaN is null."""
     data = {
         name: {
-            "kind": result.attrs["kind"],
+            "kind": check_result(result).attrs["kind"],
             "units": result["value"].attrs.get("units", "1"),
             "method": result.attrs["method"],
             "statement": result.attrs.get("statement", ""),
@@ -98,7 +98,7 @@ def _finite(value: Any) -> Any:
 def to_netcdf(results: Mapping[str, xr.Dataset], path: str | Path) -> None:
     """Results as one NetCDF-4 file, a group each; read with ``xarray.open_dataset(path, group=name)``."""
     for number, (name, result) in enumerate(results.items()):
-        plain = result.assign_attrs({k: int(v) for k, v in result.attrs.items() if isinstance(v, bool)})
+        plain = check_result(result).assign_attrs({k: int(v) for k, v in result.attrs.items() if isinstance(v, bool)})
         plain.to_netcdf(path, mode="w" if number == 0 else "a", group=name, engine="netcdf4")
 
 

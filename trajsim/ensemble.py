@@ -171,7 +171,7 @@ def stack(points: Sequence[tuple[Mapping[str, Any], xr.Dataset]]) -> xr.Dataset:
 
     Points with fewer blocks, other times or other labels are filled with NaN, their counts with 0; counts of jumps are
     NaN in channels that the model of a point does not have: it could not jump there, which is not a rate of 0.
-    Attributes that differ between points (the model's text, its lattice, the burn-in ...) become coordinates on `point`.
+    Attributes that differ between points (the model's text, its lattice, the burn-in) become coordinates on `point`.
     """
     if not points:
         raise InputError("`points` must hold at least one parameter point, but it is empty")

@@ -236,7 +236,7 @@ def test_refusals(synthetic: SimpleNamespace) -> None:
             analysis.counting_distribution(data, window)
     with pytest.raises(InputError, match="`jump_records` must be recorded for waiting times"):
         analysis.waiting_time_distribution(drawn("steady"))
-    with pytest.raises(InputError, match="`bins` must be a positive integer"):
+    with pytest.raises(InputError, match="`bins` must be an integer of at least 1, but 0 was given"):
         analysis.waiting_time_distribution(data, 0)
     with pytest.raises(InputError, match="`longest` must be between 0 and the time of the record, 60"):
         analysis.waiting_time_distribution(data, longest=60.0)

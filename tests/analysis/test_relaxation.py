@@ -133,7 +133,7 @@ def test_refusals(synthetic: SimpleNamespace) -> None:
         analysis.relaxation_rate(dataset, "magnetisation", (0.0, 0.25))
     with pytest.raises(InputError, match="must hold at least 3 points"):
         analysis.relaxation_rate(dataset, "magnetisation", (7.0, 9.0))
-    with pytest.raises(InputError, match="`window` must be an interval of time"):
+    with pytest.raises(InputError, match=r"`window` must be an interval \(start, stop\)"):
         analysis.relaxation_rate(dataset, "magnetisation", (2.0, 1.0))
     with pytest.raises(InputError, match="`blocks` must be at least 20"):
         analysis.relaxation_rate(dataset.isel(block=slice(10)), "magnetisation")

@@ -10,13 +10,15 @@ STORE/lock                      while a run writes
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from trajsim.campaign.block_io import read_attributes, write_group
-from trajsim.errors import DamagedStoreError, StoreError, StoreMismatchError
+from trajsim.checks import describe
+from trajsim.errors import DamagedStoreError, InputError, StoreError, StoreMismatchError
 from trajsim.layout import Layout
 
 __all__ = [
@@ -28,6 +30,7 @@ __all__ = [
     "point_path",
     "read_header",
     "read_point",
+    "store_path",
     "write_campaign",
     "write_header",
     "write_point",
@@ -68,6 +71,13 @@ class CampaignRecord:
     text: str
     trajectories: int
     has_target: bool
+
+
+def store_path(path: Any) -> Path:
+    """The directory of a store as the user names it. Raises InputError if it is no path."""
+    if not isinstance(path, str | os.PathLike):
+        raise InputError(f"`path` must be that of a store, but {describe(path)} was given")
+    return Path(path)
 
 
 def point_path(store: Path, index: int) -> Path:

@@ -16,6 +16,7 @@ from trajsim.campaign.header import (
     point_path,
     read_header,
     read_point,
+    store_path,
 )
 from trajsim.campaign.lock import Holder, holder_of
 from trajsim.errors import DamagedStoreError, StoreError
@@ -94,13 +95,14 @@ def open(path: str | os.PathLike[str], *, raw: bool = True, jump_records: bool =
         jump_records: read the recorded jumps, where the campaign asked for them.
 
     Raises:
+        InputError: `path` is none.
         StoreError: there is no store, or it cannot be read.
         StoreMismatchError: the store was written by another format version.
         DamagedStoreError: a committed block is not what was written.
     """
     from trajsim.ensemble import stack, to_dataset
 
-    store = Path(path)
+    store = store_path(path)
     header = read_header(store)
     campaign = latest_campaign(store)
     attributes = {
@@ -127,7 +129,7 @@ def status(path: str | os.PathLike[str]) -> StoreStatus:
     Raises:
         StoreError, StoreMismatchError, DamagedStoreError: as `open`.
     """
-    store = Path(path)
+    store = store_path(path)
     header = read_header(store)
     campaign = latest_campaign(store)
     expected = -(-campaign.trajectories // header.block) if campaign else 0

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from trajsim.campaign.block_io import block_path, check_block, committed_blocks, read_marker
-from trajsim.campaign.header import PointHeader, latest_campaign, point_path, read_header, read_point
+from trajsim.campaign.header import PointHeader, latest_campaign, point_path, read_header, read_point, store_path
 from trajsim.errors import DamagedStoreError
 
 __all__ = ["Finding", "verify"]
@@ -35,10 +35,11 @@ def verify(path: str | os.PathLike[str]) -> list[Finding]:
     """Read every block of a store again and compare it with its checksums; an empty list means all is well.
 
     Raises:
+        InputError: `path` is none.
         StoreError: there is no store, or it cannot be read.
         StoreMismatchError: the store was written by another format version.
     """
-    store = Path(path)
+    store = store_path(path)
     header = read_header(store)
     campaign = latest_campaign(store)
     findings = []
