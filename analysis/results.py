@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
@@ -22,6 +23,8 @@ POOLED = "variance over trajectories"
 PAIRED = "variance over pairs of trajectories"
 
 _KEPT = (*steady.KEYS, "campaign", "seed", "model", "model_hash", "trajsim_version", "spin", "total_spin")
+
+_MODE = re.compile(r"(.+)\[(\d+)\]")  # the label of a mode, see `trajsim.terms.correlated_decay`
 
 _POINT_TEXTS = ("point", "lattice", "model", "model_hash", "spin", "total_spin")
 
@@ -65,6 +68,8 @@ def assemble(
     if method == JACKKNIFE:
         result["blocks"] = ("point", samples, {"long_name": "blocks of trajectories"})
     result = result.assign_coords(dict(coords or {})).assign(dict(extra or {}))
+    if "channel" in result.dims:
+        result = result.isel(channel=_by_mode([str(label) for label in result["channel"].values]))
     return result.assign_attrs(
         kind=kind,
         method=method,
@@ -72,6 +77,17 @@ def assemble(
         statement=steady.statement(dataset, sources),
         spin_operators=spin_operators,
     )
+
+
+def _by_mode(labels: Sequence[str]) -> list[int]:
+    """Places of the families of jumps, the modes of a correlated decay ("decay[0]", "decay[1]", ...) in their order.
+
+    An ensemble holds families in the order in which the channels of its model name them first, and the channels are
+    sorted by the sites that they act on: no order that a reader knows.
+    """
+    split = [(match[1], int(match[2])) if (match := _MODE.fullmatch(label)) else (label, -1) for label in labels]
+    first = {name: place for place, (name, _) in reversed(list(enumerate(split)))}
+    return sorted(range(len(labels)), key=lambda place: (first[split[place][0]], split[place][1]))
 
 
 def _coordinates(dataset: xr.Dataset, dims: Sequence[str]) -> dict[Hashable, xr.DataArray]:

@@ -354,5 +354,5 @@ class TestPauli:
     def test_refusals(self, ring: xr.Dataset) -> None:
         with pytest.raises(UnsupportedError, match="spins 1/2"):
             analysis.to_pauli(analysis.correlation(ring.assign_attrs(spin=1.0)))
-        with pytest.raises(InputError, match="`result` must be a result of trajsim.analysis"):
+        with pytest.raises(InputError, match="`result` must be a result of"):
             analysis.to_pauli(ring)

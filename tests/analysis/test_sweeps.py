@@ -119,7 +119,7 @@ def test_refused_fits() -> None:
             analysis.critical_exponent(result, "model.gain", **arguments)
     with pytest.raises(InputError, match="`parameter` must be a swept parameter"):
         analysis.critical_exponent(result, "model.h")
-    with pytest.raises(InputError, match="`result` must be a result of trajsim.analysis"):
+    with pytest.raises(InputError, match="`result` must be a result of"):
         analysis.critical_exponent(result.assign_attrs(kind=None).drop_attrs(), "model.gain")
 
 

@@ -404,6 +404,11 @@ def test_analyze_in_pauli_matrices_into_a_file(store: Path, tmp_path: Path, caps
         (["plot", "--output", "figure.xyz"], "`--output` must end in one of "),
         (["plot", "--output", "no/such/folder/file.png"], "`--output` must be a file that can be written, but no/such"),
         (["plot", "--observable", "energy"], "`--observable` must be one of magnetisation, correlation"),
+        (["plot", "--window", "1", "2"], "but 1 2 was given and nothing is fitted"),
+        (["analyze", "--window", "1", "2"], "`--window` must be given with `--observable relaxation_rate_NAME`"),
+        (["analyze", "--observable", "magnetisation", "--window", "1", "2"], "`--window` must be given with"),
+        (["analyze", "--observable", "all", "--window", "1", "2"], "`--window` must be given with"),
+        (["analyze", "--observable", "magnetisaton", "--window", "1", "2"], "did you mean `magnetisation`?"),
     ],
 )
 def test_wrong_options_are_2(

@@ -6,7 +6,7 @@ import argparse
 import csv
 import io
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
@@ -54,7 +54,8 @@ def add_to(commands: Any) -> None:
             nargs=2,
             type=float,
             metavar=("START", "STOP"),
-            help="times that a relaxation rate is fitted to (default: the whole grid)",
+            help="times that relaxation rates are fitted to, with --observable relaxation_rate_NAME or all "
+            "(default: the whole grid)",
         )
         parser.add_argument("--pauli", action="store_true", help="in Pauli matrices, for spins 1/2")
         parser.add_argument("--output", metavar="FILE", type=Path, help=f"(default: {default})")
@@ -67,6 +68,7 @@ def _analyze(arguments: argparse.Namespace) -> int:
         raise InputError("`--output` must be given with `--format netcdf`, but it is missing")
     found, recorded = _available(arguments.store, arguments.window)
     names: list[str] = arguments.observable or recorded
+    _check_window(arguments.window, found if names == ["all"] else names, found)
     results = (
         _all(found, arguments.pauli)
         if names == ["all"]
@@ -93,6 +95,7 @@ def _plot(arguments: argparse.Namespace) -> int:
 
     found, recorded = _available(arguments.store, arguments.window)
     name = arguments.observable or ("correlation" if "correlation" in recorded else next(iter(found), ""))
+    _check_window(arguments.window, [name], found)
     figure = analysis.plot(_compute(found, name, arguments.pauli))
     path = arguments.output or Path(f"{Path(arguments.store).resolve().stem}-{name}.png")
     allowed = sorted(figure.canvas.get_supported_filetypes())
@@ -105,6 +108,17 @@ def _plot(arguments: argparse.Namespace) -> int:
 
 
 _Results = dict[str, Callable[[], "xr.Dataset"]]
+
+
+def _check_window(window: list[float] | None, names: Collection[str], found: _Results) -> None:
+    """Raises InputError where a window was given, but nothing is fitted. Names that do not exist are refused later."""
+    known = all(name in found for name in names)
+    if window is not None and known and not any(name.startswith("relaxation_rate_") for name in names):
+        given = " ".join(f"{end:g}" for end in window)
+        raise InputError(
+            "`--window` must be given with `--observable relaxation_rate_NAME` or `all`, for which it is the times of "
+            f"the fit, but {given} was given and nothing is fitted"
+        )
 
 
 def _available(store: str, window: list[float] | None) -> tuple[_Results, list[str]]:
