@@ -98,5 +98,5 @@ def attributes_of(sampler: Sampler, model: SpinModel) -> dict[str, Any]:
 
 def check_sampler(sampler: object) -> None:
     """Raises InputError unless it is a sampler: the class of one is none."""
-    if isinstance(sampler, type) or not hasattr(sampler, "compile"):
+    if isinstance(sampler, type) or not hasattr(sampler, "method"):
         raise InputError(f"`sampler` must be a sampler such as QuantumJump(), but {describe(sampler)} was given")
