@@ -101,8 +101,11 @@ def test_jumps_of_one_trajectory(made: Path) -> None:
         counts = [int((record["family"] == name).sum()) for name in ("decay", "gain")]
         assert counts == own.jumps[inside].tolist()
     assert dict(jump_record(data.isel(point=1), 12).sizes) == dict(jump_record(data, 12, point=1).sizes)
-    for wrong in (-1, 16):
-        with pytest.raises(InputError, match=f"`trajectory` must be one of the ensemble, but {wrong} is not"):
+    for wrong, fault in (
+        (-1, "an integer of at least 0, but -1 was given"),
+        (16, "one of the ensemble, but 16 is not"),
+    ):
+        with pytest.raises(InputError, match=f"`trajectory` must be {fault}"):
             jump_record(data, wrong)
     with pytest.raises(InputError, match="`point` must be from 0 to 1, but 2 was given"):
         jump_record(data, 0, point=2)
