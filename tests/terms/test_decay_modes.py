@@ -180,11 +180,14 @@ def test_functions_of_distance() -> None:
         ({"length": 0.0}, "`rates.length` must be positive, but 0 was given"),
         ({"wavenumber": -1.0}, "`rates.wavenumber` must be positive"),
         ({"alpha": "3"}, "`rates.alpha` must be a number"),
+        ({"alpha": -2000.0}, "`rates` must be finite at every distance, but with alpha = -2000 it is not"),
     ],
 )
 def test_functions_that_are_refused(arguments: dict, message: str) -> None:
     with pytest.raises(InputError, match=message):
-        distance_rates(np.ones((2, 2)), 1.0, **arguments)
+        distance_rates(np.full((2, 2), 2.0), 1.0, **arguments)
+    with pytest.raises(InputError, match="`distances` must be a matrix of numbers, but 'x' was given"):
+        distance_rates("x", 1.0, alpha=3.0)
 
 
 # campaign files -------------------------------------------------------------------------------------------
@@ -206,6 +209,12 @@ def test_matrices_in_a_campaign_file() -> None:
     assert set(families(found)) == {"noise[0]", "noise[1]"}
     found = parsed('matrix = [[0, 1], [0, 0]], on = "sites", rates = [[1, 0, 0], [0, 1, 0], [0, 0, 1]]')
     assert found == SpinModel.on(3, (), [local_jump("S-", i, 1.0) for i in range(3)])
+
+
+def test_rates_below_the_smallest_normal_number_in_a_campaign_file() -> None:
+    found = parsed('operators = ["S-"], on = "sites", rates = { diagonal = 1e-320, strength = 0, alpha = 2.0 }')
+    np.testing.assert_array_equal(found.decay_modes["S-"].rates, [1e-320] * 3)
+    assert found == SpinModel.on(3, (), [local_jump("S-", i, 1e-320) for i in range(3)])
 
 
 def test_functions_in_a_campaign_file() -> None:
@@ -231,6 +240,10 @@ def test_functions_in_a_campaign_file() -> None:
         ("rates = { diagonal = 1, range = 3 }", r"`model.jumps\[0\].rates` must have only the keys"),
         ("rates = { diagonal = -1, alpha = 3 }", r"`model.jumps\[0\].rates.diagonal` must be a rate"),
         ("rates = { diagonal = 1, alpha = 3 }", r"`model.jumps\[0\].rates` must be positive semidefinite"),
+        (
+            "rates = { diagonal = 1e308, alpha = 0 }",
+            r"`model.jumps\[0\].rates` must hold rates whose sum is finite, but the largest eigenvalue overflows",
+        ),
     ],
 )
 def test_campaign_files_that_are_refused(jumps: str, message: str) -> None:

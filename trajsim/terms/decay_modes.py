@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from trajsim.checks import number, rate
+from trajsim.checks import describe, number, rate
 from trajsim.errors import InputError
 
 if TYPE_CHECKING:
@@ -94,7 +94,10 @@ def distance_rates(
     strength < diagonal, and shortest images can spoil the others): `correlated_decay` refuses what is not. key: how
     messages call the result. Raises InputError.
     """
-    r = np.asarray(distances, dtype=np.float64)
+    try:
+        r = np.asarray(distances, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise InputError(f"`distances` must be a matrix of numbers, but {describe(distances)} was given") from None
     gamma = rate(f"{key}.diagonal", diagonal)
     amplitude = gamma if strength is None else number(f"{key}.strength", strength)
     given = {name: value for name, value in zip(FORMS, (alpha, length, wavenumber), strict=True) if value is not None}
@@ -108,12 +111,15 @@ def distance_rates(
     result = np.zeros_like(r)
     apart = np.isfinite(r) & (r > 0)  # infinite: not connected
     x = r[apart]
-    if form == "alpha":
-        f = x**-parameter
-    elif form == "length":
-        f = np.exp(-x / parameter)
-    else:
-        f = np.sin(parameter * x) / (parameter * x)
-    result[apart] = amplitude * f
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        if form == "alpha":
+            f = x**-parameter
+        elif form == "length":
+            f = np.exp(-x / parameter)
+        else:
+            f = np.sin(parameter * x) / (parameter * x)
+        result[apart] = amplitude * f
+    if not np.isfinite(result).all():
+        raise InputError(f"`{key}` must be finite at every distance, but with {form} = {parameter:g} it is not")
     np.fill_diagonal(result, gamma)
     return result
