@@ -165,7 +165,7 @@ class SpinModel:
         return f"<SpinModel {self.name}: {self.n_sites} sites, hash {self.hash[:12]}>"
 
     def to_qutip(self) -> tuple[Any, list[Any]]:
-        """(H, c_ops) in QuTiP's conventions: site 0 the first factor, up = basis(2, 0)."""
+        """(H, c_ops) in QuTiP's conventions: site 0 the first factor, up = basis(2, 0), other levels as they are."""
         from trajsim.model.qutip_bridge import to_qutip
 
         return to_qutip(self)
