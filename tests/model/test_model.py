@@ -200,7 +200,7 @@ def test_one_spin_for_each_site() -> None:
         SpinModel.on(3, spin=[0.5, 1.0])
     with pytest.raises(InputError, match="`spin` must be a positive multiple of 1/2"):
         SpinModel.on(3, spin=0.7)
-    with pytest.raises(InputError, match="`lattice` must be an integer"):
+    with pytest.raises(InputError, match="`lattice` must be a Lattice or a number of sites, but 'chain' was given"):
         SpinModel.on("chain")  # type: ignore[arg-type]
 
 

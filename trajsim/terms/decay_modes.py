@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from trajsim.checks import describe, number, rate
+from trajsim.checks import coupling, describe, number, rate
 from trajsim.errors import InputError
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ def distance_rates(
     except (TypeError, ValueError):
         raise InputError(f"`distances` must be a matrix of numbers, but {describe(distances)} was given") from None
     gamma = rate(f"{key}.diagonal", diagonal)
-    amplitude = gamma if strength is None else number(f"{key}.strength", strength)
+    amplitude = gamma if strength is None else coupling(f"{key}.strength", strength)
     given = {name: value for name, value in zip(FORMS, (alpha, length, wavenumber), strict=True) if value is not None}
     if len(given) != 1:
         found = " and ".join(given) or "none"
