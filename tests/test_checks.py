@@ -20,14 +20,14 @@ def test_only_parameters_of_a_model_could_depend_on_time(value: object) -> None:
         with pytest.raises(UnsupportedError, match=f"^`x` must be a number, but .* was given{NOTE}$"):
             check("x", value)
     for check in (checks.number, checks.complex_number, checks.integer):
-        with pytest.raises(InputError, match="^`x` must be an? (number|integer), but .* was given$"):
+        with pytest.raises(InputError, match=r"^`x` must be an? (number|integer), but .* was given$"):
             check("x", value)
 
 
 @pytest.mark.parametrize("value", [None, True, np.bool_(True), np.array(1.0), object])
 def test_what_is_no_number_at_all(value: object) -> None:
     for check in (checks.coupling, checks.complex_coupling, checks.rate, checks.number, checks.integer):
-        with pytest.raises(InputError, match="^`x` must be an? (number|integer), but"):
+        with pytest.raises(InputError, match=r"^`x` must be an? (number|integer), but"):
             check("x", value)
 
 
@@ -37,7 +37,7 @@ def test_an_integer_beyond_the_doubles_is_not_finite() -> None:
 
 
 def test_settings_say_nothing_of_time() -> None:
-    with pytest.raises(InputError, match="^`tolerance` must be a number, but 'a' was given$"):
+    with pytest.raises(InputError, match=r"^`tolerance` must be a number, but 'a' was given$"):
         Lindblad("a")  # type: ignore[arg-type]
 
 

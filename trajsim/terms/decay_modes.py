@@ -2,6 +2,7 @@ r"""Matrices of correlated decay rates, as functions of distance and as eigenmod
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -49,14 +50,20 @@ class DecayModes:
 
 def modes_of(jumps: Iterable[Jump], n_sites: int) -> dict[str, DecayModes]:
     """The eigenmodes among the jumps, by the name of their correlated decay. Raises InputError where they mix."""
+    jumps = tuple(jumps)
     found: dict[str, list[Jump]] = {}
     for jump in jumps:
         if jump.correlated:
             found.setdefault(jump.correlated, []).append(jump)
+    counts = Counter(jump.label for jump in jumps)
+    for jump in jumps:
+        if jump.correlated and counts[jump.label] > 1:
+            raise InputError(
+                "`label` must keep each eigenmode of a correlated decay apart from other jumps, but "
+                f"{counts[jump.label]} jumps have the label {jump.label!r}"
+            )
     modes = {}
     for name, family in found.items():
-        if len({jump.label for jump in family}) < len(family):
-            raise InputError(f"`label` must differ between correlated decays, but there are two {name!r}")
         if any(len(term.sites) != 1 for jump in family for term in jump.terms):
             raise InputError(f"`jumps` of the correlated decay {name!r} must act on one site each, but some do not")
         vectors = np.zeros((len(family), n_sites), dtype=np.complex128)

@@ -142,11 +142,11 @@ def correlated_decay(
         Gamma = \sum_m gamma_m u_m u_m^+,    L_m = \sqrt{gamma_m} \sum_i u_m(i) A_i.
 
     rates: Gamma, (n, n), Hermitian and positive semidefinite, inverse time. sites: the n sites, 0 .. n - 1 by
-    default. Mode m has the label "label[m]" and is counted by itself; the modes descend in rate, so that 0 is the
-    most superradiant one. Modes below 1e-12 of the largest rate are left out; the vectors are those of
-    `trajsim.operators.eigenmodes`, degenerate ones included, and stand in `SpinModel.decay_modes`. A set of jumps is
-    not unique: the modes need not have the symmetries that Gamma has. key: how messages call `rates`. Raises
-    InputError.
+    default. Mode m has the label "label[m]" and is counted by itself: a model in which another jump has that label is
+    refused. The modes descend in rate, so that 0 is the most superradiant one. Modes below 1e-12 of the largest rate
+    are left out; the vectors are those of `trajsim.operators.eigenmodes`, degenerate ones included, and stand in
+    `SpinModel.decay_modes`. A set of jumps is not unique: the modes need not have the symmetries that Gamma has. key:
+    how messages call `rates`. Raises InputError.
 
     Lehmberg, PRA 2, 883 (1970); Clemens, Horvath, Sanders, Carmichael, PRA 68, 023809 (2003) for the modes.
     """
