@@ -18,6 +18,7 @@ __all__ = [
     "complex_number",
     "coupling",
     "describe",
+    "instance",
     "integer",
     "is_number",
     "number",
@@ -28,6 +29,8 @@ __all__ = [
 
 def describe(value: Any) -> str:
     """What was given, in one line short enough for a message."""
+    if isinstance(value, type):
+        return f"the class {value.__name__}"
     if callable(value):
         return "a function"
     if isinstance(value, Mapping):
@@ -116,3 +119,9 @@ def tuple_of(key: str, values: Any, what: str) -> tuple[Any, ...]:
     if scalar or isinstance(values, (str, bytes, Mapping)) or not isinstance(values, Iterable):
         raise InputError(f"`{key}` must be a list of {what}, but {describe(values)} was given")
     return tuple(values)
+
+
+def instance(key: str, value: Any, kind: type | tuple[type, ...], wanted: str) -> None:
+    """Raises InputError unless `value` is an object of this kind."""
+    if not isinstance(value, kind):
+        raise InputError(f"`{key}` must be {wanted}, but {describe(value)} was given")

@@ -48,7 +48,7 @@ Or written by hand, in spin operators (S = sigma / 2 for spin 1/2), coefficients
   Hermitian, positive semidefinite, elements as in matrix. Or a function of the distance r on the lattice:
   Gamma_ii = diagonal, Gamma_ij = strength (default diagonal) times r^-alpha, exp(-r / length) or
   sin(wavenumber r) / (wavenumber r). One jump for each eigenmode, labelled "label[0]", "label[1]", ... by
-  descending rate; see `trajsim.terms.correlated_decay`.
+  descending rate, which no other jump may be labelled; see `trajsim.terms.correlated_decay`.
 - site, instead of spin: a local space that is no spin, { operators = { n = [[0.0, 0.0], [0.0, 1.0]], ... }
   }, or a list with one for each site, where { spin = 1.0 } is a spin.
 """

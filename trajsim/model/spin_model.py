@@ -11,13 +11,13 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from types import MappingProxyType
+from types import MappingProxyType, NoneType
 from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from trajsim.checks import describe, tuple_of
+from trajsim.checks import describe, instance, tuple_of
 from trajsim.errors import InputError
 from trajsim.lattice import Lattice
 from trajsim.model import symmetries
@@ -62,13 +62,11 @@ class SpinModel:
             object.__setattr__(self, key, values)
         if not self.sites:
             raise InputError("`sites` must be at least one site, but none was given")
-        if self.lattice is not None and not isinstance(self.lattice, Lattice):
-            raise InputError(f"`lattice` must be a Lattice, but {describe(self.lattice)} was given")
+        instance("lattice", self.lattice, (Lattice, NoneType), "a Lattice")
         if self.lattice is not None and self.lattice.n_sites != len(self.sites):
             n = self.lattice.n_sites
             raise InputError(f"`lattice` must have the {len(self.sites)} sites of the model, but it has {n}")
-        if not isinstance(self.parameters, Mapping):
-            raise InputError(f"`parameters` must be a mapping, but {describe(self.parameters)} was given")
+        instance("parameters", self.parameters, Mapping, "a mapping")
         object.__setattr__(self, "parameters", MappingProxyType(dict(self.parameters)))
         _ = self.lowered, self.decay_modes
 

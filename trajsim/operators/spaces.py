@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from trajsim.checks import describe, integer, number
+from trajsim.checks import instance, integer, number
 from trajsim.errors import InputError, UnsupportedError
 
 __all__ = ["ComplexMatrix", "Site", "SpinOperators", "read_only", "spin", "spin_matrices"]
@@ -128,10 +128,7 @@ class Site:
             raise InputError(f"`dimension` must be 2 S + 1 for spin {self.spin}, but {d} was given")
         if self.is_spin:
             return
-        if not isinstance(self.operators, Mapping):
-            raise InputError(
-                f"`operators` must be a mapping of names to matrices, but {describe(self.operators)} was given"
-            )
+        instance("operators", self.operators, Mapping, "a mapping of names to matrices")
         operators: dict[str, NDArray[Any]] = {"I": read_only("I", np.eye(d))}
         for name, values in self.operators.items():
             if not isinstance(name, str) or not name or name.split() != [name]:

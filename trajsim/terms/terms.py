@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from trajsim.checks import complex_coupling, coupling, describe, integer, number, rate, tuple_of
+from trajsim.checks import complex_coupling, coupling, describe, instance, integer, number, rate, tuple_of
 from trajsim.errors import InputError
 from trajsim.operators import read_only
 from trajsim.operators.eigenmodes import eigenmodes
@@ -211,7 +211,7 @@ def exchange(lattice: Lattice, J: ArrayLike) -> tuple[Term | AllPairs, ...]:
     J: (Jx, Jy, Jz), or (3, 3) (its antisymmetric part is a Dzyaloshinskii-Moriya vector along i -> j), or
     (n_bonds, 3, 3) in the order of `lattice.bonds`. Raises InputError.
     """
-    lattice = _lattice(lattice)
+    _check_lattice(lattice)
     array = _exchange_matrix("J", J)
     if array.ndim == 2 and lattice.kind == "complete" and _too_many_pairs(lattice.n_sites):
         return _all_pairs(array.tolist())
@@ -231,7 +231,7 @@ def power_law(lattice: Lattice, J: ArrayLike, alpha: float) -> tuple[Term | AllP
     r_ij: the lattice's Euclidean distance (the shortest image on periodic lattices), nearest neighbours at 1.
     J: (Jx, Jy, Jz) or (3, 3), inverse time; no Kac factor is applied. Raises InputError.
     """
-    lattice = _lattice(lattice)
+    _check_lattice(lattice)
     array = _exchange_matrix("J", J)
     if array.ndim != 2:
         raise InputError("`J` must be (Jx, Jy, Jz) or a 3 x 3 matrix, but one for each bond was given")
@@ -276,12 +276,10 @@ def single_site(sites: Lattice | int, operator: str | ArrayLike, coefficient: Ar
     return tuple(_term(operator, (i,), values[i]) for i in range(n))
 
 
-def _lattice(value: Any) -> Lattice:
+def _check_lattice(value: Any) -> None:
     from trajsim.lattice import Lattice
 
-    if not isinstance(value, Lattice):
-        raise InputError(f"`lattice` must be a Lattice, but {describe(value)} was given")
-    return value
+    instance("lattice", value, Lattice, "a Lattice")
 
 
 def count_sites(key: str, sites: Lattice | int) -> int:
