@@ -150,8 +150,8 @@ def test_specs_of_operators_tell_them_apart():
         ),
         (
             {"operators": {"up": [{"operators": ["S+"], "sites": [1]}]}},
-            "`up` must be Hermitian, but its part on sites [1] is not; record the Hermitian and the anti-Hermitian "
-            "part as two operators",
+            "`record.operators.up` must be Hermitian, but its part on sites [1] is not; record the Hermitian and the "
+            "anti-Hermitian part as two operators",
         ),
     ],
 )

@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from trajsim.checks import describe, integer, number, rate
+from trajsim.checks import coupling, describe, integer, rate
 from trajsim.errors import InputError, UnsupportedError
 from trajsim.lattice import Lattice
 from trajsim.model import SpinModel
@@ -63,7 +63,7 @@ def dissipative_xyz(
     H = \sum_a J_a (\sum_i \sigma^a_i)^2 / (2(N - 1)) up to a constant). Couplings and rates in one unit of
     inverse time. Raises InputError.
     """
-    J = [number("Jx", Jx), number("Jy", Jy), number("Jz", Jz)]
+    J = [coupling("Jx", Jx), coupling("Jy", Jy), coupling("Jz", Jz)]
     gamma = rate("gamma", gamma)
     collective_decay, dephasing = rate("collective_decay", collective_decay), rate("dephasing", dephasing)
     n = lattice.n_sites
@@ -101,7 +101,7 @@ def gain_loss_chain(
     if periodic and cells < 2:
         raise InputError("`cells` must be at least 2 in a periodic chain, but 1 was given; a dimer is open")
     site = spin(S)
-    g, h = number("g", g), number("h", h)
+    g, h = coupling("g", g), coupling("h", h)
     gain, loss = rate("gain", gain), rate("loss", loss)
     lattice = Lattice.chain(2 * cells, periodic=periodic)
     terms = []
@@ -143,9 +143,9 @@ def driven_xy(lattice: Lattice, delta: float, omega: float, JZ: float, gamma: fl
     of inverse time. Raises InputError.
     """
     parameters = {
-        "delta": number("delta", delta),
-        "omega": number("omega", omega),
-        "JZ": number("JZ", JZ),
+        "delta": coupling("delta", delta),
+        "omega": coupling("omega", omega),
+        "JZ": coupling("JZ", JZ),
         "gamma": rate("gamma", gamma),
     }
     J = -_per_bond(parameters["JZ"], lattice) / 2  # s+ s- + h.c. = (sx sx + sy sy) / 2
@@ -165,9 +165,9 @@ def driven_ising(lattice: Lattice, delta: float, omega: float, JzZ: float, gamma
     inverse time. Raises InputError.
     """
     parameters = {
-        "delta": number("delta", delta),
-        "omega": number("omega", omega),
-        "JzZ": number("JzZ", JzZ),
+        "delta": coupling("delta", delta),
+        "omega": coupling("omega", omega),
+        "JzZ": coupling("JzZ", JzZ),
         "gamma": rate("gamma", gamma),
     }
     J = -_per_bond(parameters["JzZ"], lattice) / 2

@@ -467,6 +467,17 @@ def from_spec(record: Mapping[str, Any], model: SpinModel) -> tuple[Observable, 
             allowed = ", ".join((*OBSERVABLES, "operators", *RECORDS))
             raise InputError(f"`{where}` must be one of {allowed}, but it is an unknown key")
     for observable in observables:
-        if not isinstance(observable, Record):
+        if isinstance(observable, Operator):
+            _check_operator(observable, model)
+        elif not isinstance(observable, Record):
             observable.field(model)
     return tuple(observables)
+
+
+def _check_operator(operator: Operator, model: SpinModel) -> None:
+    """Raises InputError by the key that the operator has in [record]."""
+    try:
+        operator.field(model)
+    except InputError as error:
+        message = str(error).removeprefix(f"`{operator.label}`").removeprefix("`terms`")
+        raise type(error)(f"`record.operators.{operator.label}`{message}") from None

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from trajsim.campaign.spec import Campaign
-from trajsim.errors import CampaignError
+from trajsim.errors import CampaignError, InputError
 
 BASE: dict[str, Any] = {
     "model": {"name": "dissipative_xyz", "lattice": {"kind": "chain", "length": 4}, "Jx": 2.0, "Jy": 0.0, "Jz": 1.0},
@@ -240,7 +240,74 @@ def test_an_unreadable_section_makes_up_no_faults() -> None:
     (line,) = faults(changed(("model.Jy", math.nan), ("sweep", {"model.Jx": [1.0, 2.0]})))
     assert line == "`model.Jy` must be a finite number, but nan was given"
     (line,) = faults(changed(("model.Jx", None), ("sweep", {"model.Jx": [1.0, math.inf]})))
-    assert line == "`sweep.model.Jx.1` must be a finite number, but inf was given"
+    assert line == "`sweep.model.Jx[1]` must be a finite number, but inf was given"
+
+
+HAND = {
+    "lattice": {"kind": "chain", "length": 6},
+    "terms": [{"operators": ["Sx", "Sx"], "on": "bonds", "coefficient": 2.0}],
+    "jumps": [{"operators": ["S-"], "on": "sites", "rate": 1.0, "label": "decay"}],
+}
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        (
+            "model.jumps.0.rates",
+            [[1.0, math.nan]],
+            "`model.jumps[0].rates[0][1]` must be a finite number, but nan was given",
+        ),
+        ("model.jumps.0.rates", [[1, 0], [0, 1]], "`model.jumps[0].rates` must be 6 x 6, but it is 2 x 2"),
+        ("model.jumps.0.label", 3, "`model.jumps[0].label` must be a name, but 3 was given"),
+        (
+            "model.terms.0.coefficient",
+            "1j",
+            "`model.terms` must be Hermitian, but the sum of its terms on sites (0, 1) is not",
+        ),
+        ("model.terms.0.coefficient", [1.7e308] * 6, None),
+        (
+            "record.operators.current",
+            [{"operators": ["Sq"], "on": "sites"}],
+            '`record.operators.current[0].operators` must be one of "I", "Sx", "Sy", "Sz", "S+", "S-", or a product of '
+            "them, but 'Sq' was given",
+        ),
+        (
+            "record.operators.current",
+            [{"operators": ["S+"], "sites": [1]}],
+            "`record.operators.current` must be Hermitian, but its part on sites [1] is not; record the Hermitian and "
+            "the anti-Hermitian part as two operators",
+        ),
+        ("convergence.steps", [1e-2, "a"], '`convergence.steps[1]` must be a number, but "a" was given'),
+    ],
+)
+def test_faults_are_named_as_the_file_spells_them(path: str, value: Any, message: str | None) -> None:
+    tables = {**copy.deepcopy(BASE), "model": copy.deepcopy(HAND)}
+    tables["record"]["operators"], tables["convergence"] = {}, {}
+    *parents, key = path.split(".")
+    table: Any = tables
+    for parent in parents:
+        table = table[int(parent) if parent.isdecimal() else parent]
+    table[key] = value
+    if key == "rates":
+        del table["rate"]
+    if message is None:
+        Campaign.parse(document(tables))
+    else:
+        assert faults(document(tables)) == [message]
+
+
+@pytest.mark.parametrize("sweep", [{}, {"sampler.tolerance": [1e-6, 1e-5]}])
+def test_couplings_whose_sum_overflows_are_a_fault_of_the_file(sweep: dict[str, Any]) -> None:
+    text = changed(("model.gamma", 1.7e308), ("sweep", sweep) if sweep else ("model.Jx", 1.0))
+    point = Campaign.parse(text, "file.toml").points()[-1]
+    where = f" (at point 1: sampler.tolerance = {1e-5})" if sweep else ""
+    with pytest.raises(InputError) as caught:
+        point.compile()
+    assert str(caught.value) == (
+        "file.toml: `model` must have couplings and rates whose sum is finite, but its effective Hamiltonian overflows"
+        + where
+    )
 
 
 def test_target_is_looked_up_at_every_point() -> None:

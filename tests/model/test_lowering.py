@@ -291,3 +291,26 @@ def test_chains_of_large_spins_lower_at_once() -> None:
     assert len({model.hash for model in models}) == 2
     assert all(model.conserves_sz for model in models)
     assert time.process_time() - start < 2.0  # 0.2 s where it was written: no matrix of 3201 rows may creep in
+
+
+@pytest.mark.parametrize(
+    ("hamiltonian", "jumps", "key"),
+    [
+        ([Term.product(["Sz"], (1,), 1e308)] * 2, [], "hamiltonian"),
+        ([Term((1,), np.diag([1e200, 1.0]), 1e200)], [], "hamiltonian"),
+        ([Term((1,), np.eye(2), 1.2e308), Term((1,), np.diag([1.0, 2.0]), 1e308)], [], "hamiltonian"),
+        ([], [local_jump(1e200 * np.eye(2), 1, 1e300)], "jumps"),
+    ],
+)
+def test_sums_that_overflow_are_refused(hamiltonian: list[Term], jumps: list[Jump], key: str) -> None:
+    message = rf"^`{key}` must have coefficients whose sum is finite, but on sites \(1,\) it overflows$"
+    with pytest.raises(InputError, match=message):
+        SpinModel.on(2, hamiltonian, jumps)
+
+
+@pytest.mark.parametrize("coefficient", [1e308, 1.7976931348623157e308])
+def test_the_largest_coefficients_stay_finite(coefficient: float) -> None:
+    (operator,) = SpinModel.on(1, [Term.product(["Sz"], (0,), coefficient)], spin=1.0).lowered.hamiltonian
+    np.testing.assert_allclose(operator.matrix, np.diag([-coefficient, 0, coefficient]), rtol=1e-13)
+    with pytest.raises(InputError, match="must be Hermitian"):
+        SpinModel.on(1, [Term.product(["Sz"], (0,), 1j * coefficient)], spin=1.0)

@@ -81,6 +81,40 @@ def test_to_qutip_agrees_with_qutip_operators_for_higher_and_mixed_spins() -> No
     assert (c - np.sqrt(2) * op("+", 1)).norm("max") < 1e-12
 
 
+def test_to_qutip_leaves_the_levels_of_a_mode_as_they_are() -> None:
+    """A spin between two modes: Fock state 0 is basis(d, 0) in QuTiP."""
+    import qutip
+
+    modes = [Site(d, {"a": np.diag(np.sqrt(np.arange(1.0, d)), 1), "n": np.diag(np.arange(d))}) for d in (4, 3)]
+    modes = [Site(site.dimension, {**site.operators, "c": site.operators["a"].conj().T}) for site in modes]
+    terms = [Term.product(("a", "S+"), (0, 1), 0.4), Term.product(("c", "S-"), (0, 1), 0.4)]
+    terms += [Term.product(("S+ S-", "n"), (1, 2), 0.9), Term.product(("a c",), (2,), 0.3)]
+    model = SpinModel(
+        (modes[0], spin(1.0), modes[1]), tuple(terms), (local_jump("a", 0, 2.0), local_jump("S-", 1, 3.0))
+    )
+    one = [qutip.qeye(d) for d in (4, 3, 3)]
+    a, b = qutip.tensor(qutip.destroy(4), *one[1:]), qutip.tensor(*one[:2], qutip.destroy(3))
+    up, down = (qutip.tensor(one[0], qutip.jmat(1.0, sign), one[2]) for sign in "+-")
+    H, c_ops = model.to_qutip()
+    expected = 0.4 * (a * up + a.dag() * down) + 0.9 * up * down * b.dag() * b + 0.3 * b * b.dag()
+    assert (H - expected).norm("max") < 1e-12
+    assert [sum((c - wanted).norm("max") < 1e-12 for c in c_ops) for wanted in (2**0.5 * a, 3**0.5 * down)] == [1, 1]
+
+
+def test_to_qutip_of_a_kerr_oscillator() -> None:
+    """Photons in the steady state of a driven mode, with QuTiP's own number operator and from its own operators."""
+    import qutip
+
+    d = 14
+    a = qutip.destroy(d)
+    own = 0.5 * a.dag() * a.dag() * a * a - 0.4 * a.dag() * a + 0.6 * (a + a.dag())
+    site = Site(d, {"a": a.full(), "H": own.full()})
+    H, c_ops = SpinModel((site,), (Term.product(("H",), (0,)),), (local_jump("a", 0, 1.0),)).to_qutip()
+    found = qutip.expect(qutip.num(d), qutip.steadystate(H, c_ops))
+    assert found == pytest.approx(qutip.expect(qutip.num(d), qutip.steadystate(own, [a])), rel=1e-9)
+    assert found < 1.0
+
+
 def test_to_qutip_without_qutip(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "qutip", None)
     with pytest.raises(UnsupportedError, match="QuTiP"):
@@ -166,7 +200,7 @@ def test_one_spin_for_each_site() -> None:
         SpinModel.on(3, spin=[0.5, 1.0])
     with pytest.raises(InputError, match="`spin` must be a positive multiple of 1/2"):
         SpinModel.on(3, spin=0.7)
-    with pytest.raises(InputError, match="`lattice` must be an integer"):
+    with pytest.raises(InputError, match="`lattice` must be a Lattice or a number of sites, but 'chain' was given"):
         SpinModel.on("chain")  # type: ignore[arg-type]
 
 

@@ -205,7 +205,7 @@ def hand(**keys: Any) -> dict[str, Any]:
         (hand(terms=[TERM | {"on": "bonds"}]), "must be one name for each of 2 sites"),
         (hand(terms=[TERM | {"operators": "Sz"}]), r"`model.terms\[0\].operators` must be a list"),
         (hand(terms=[TERM | {"operators": [1]}]), "must be one name for each site"),
-        (hand(terms=[TERM | {"operators": ["sz"]}]), '`operator` must be one of "I", "Sx"'),
+        (hand(terms=[TERM | {"operators": ["sz"]}]), r'`model.terms\[0\].operators` must be one of "I", "Sx"'),
         (
             hand(terms=[TERM, {"operators": ["Sz"], "sites": [4]}]),
             r"`model.terms\[1\].sites` must be sites 0 to 3",
@@ -216,7 +216,7 @@ def hand(**keys: Any) -> dict[str, Any]:
         (hand(terms=[TERM | {"coefficient": [1, 2]}]), "must be one number or 4 of them, but it has 2"),
         (hand(terms=[TERM | {"coefficient": float("nan")}]), "coefficient` must be a finite number"),
         (hand(terms=[TERM | {"coefficient": "nan"}]), "coefficient` must be a finite number"),
-        (hand(terms=[TERM | {"coefficient": "1j"}]), "`hamiltonian` must be Hermitian"),
+        (hand(terms=[TERM | {"coefficient": "1j"}]), "`model.terms` must be Hermitian"),
         (hand(terms=[TERM | {"alpha": 3}]), 'must stand with on = "pairs"'),
         (
             {"n_sites": 3, "terms": [{"operators": ["Sz", "Sz"], "on": "pairs", "alpha": 3}]},
@@ -226,7 +226,10 @@ def hand(**keys: Any) -> dict[str, Any]:
         (hand(terms=[{"matrix": [[1, 2]], "on": "sites"}]), "square matrix, but its rows have lengths"),
         (hand(terms=[{"matrix": 1, "on": "sites"}]), r"`model.terms\[0\].matrix` must be a list"),
         (hand(terms=[{"matrix": [[1, None], [0, 1]], "on": "sites"}]), r"matrix\[0\]\[1\]` must be a number"),
-        (hand(terms=[{"matrix": [[1]], "on": "sites"}]), "`matrix` must be 2 x 2"),
+        (
+            hand(terms=[{"matrix": [[1]], "on": "sites"}]),
+            r"`model.terms\[0\].matrix` must be 2 x 2 on its sites, but it is",
+        ),
         (hand(jumps=[{"operators": ["S-"], "on": "sites"}]), r"`model.jumps\[0\].rate` must be given"),
         (hand(jumps=[JUMP | {"rate": -1}]), r"`model.jumps\[0\].rate` must be a rate"),
         (hand(jumps=[JUMP | {"label": 3}]), "label` must be a name"),
@@ -254,6 +257,35 @@ def test_wrong_tables(spec: Any, message: str) -> None:
 def test_time_dependence_is_refused_by_name(spec: Any, key: str) -> None:
     with pytest.raises(UnsupportedError, match=f"`{key}` must be a number, but .* time-dependent"):
         SpinModel.from_spec(spec)
+
+
+MODE = {"operators": ["a"], "sites": [0], "coefficient": 1.0}
+
+
+@pytest.mark.parametrize(
+    ("site", "key"),
+    [
+        ({"operators": {"a b": [[0, 1], [1, 0]]}}, "`model.site.operators` must have names without spaces"),
+        ({"operators": {"a": [[0, 1], [1, 0]], "b": [[1]]}}, "`model.site.operators.b` must be 2 x 2 like the first"),
+        ({"operators": {"a": [[1]]}}, "`model.site.operators.a` must be at least 2 x 2, but it is 1 x 1"),
+        ({"operators": {"b": [[0, 1], [1, 0]]}}, r'`model.terms\[0\].operators` must be one of "I", "b", or'),
+        (
+            [{"spin": 0.5}, {"operators": {"a": [[0, 1], [1, 0]]}}],
+            r'`model.terms\[0\].operators` must be one of "I", "Sx"',
+        ),
+    ],
+)
+def test_operators_of_sites_that_are_refused(site: Any, key: str) -> None:
+    with pytest.raises(InputError, match=f"^{key}"):
+        SpinModel.from_spec({"n_sites": 2, "site": site, "terms": [MODE]})
+
+
+@pytest.mark.parametrize("place", [{"on": "pairs"}, {"on": "sites", "collective": True}])
+def test_operators_on_all_pairs_of_many_sites_that_are_refused(place: dict[str, Any]) -> None:
+    with pytest.raises(InputError, match=r"^`model.terms\[0\].operators` must be one of .* but 'Sq' was given"):
+        SpinModel.from_spec({"n_sites": 100, "terms": [{"operators": ["Sz", "Sq"], **place}]})
+    with pytest.raises(InputError, match=r"^`model.terms\[0\].matrix` must be 4 x 4 on its sites, but it is 2 x 2"):
+        SpinModel.from_spec({"n_sites": 100, "terms": [{"matrix": [[1, 0], [0, 1]], "on": "pairs"}]})
 
 
 scalars = st.none() | st.booleans() | st.integers(-3, 5) | st.floats() | st.sampled_from(["", "x", "1j", "nan"])

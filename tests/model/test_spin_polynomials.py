@@ -273,10 +273,10 @@ def test_large_operators_have_no_matrix_and_say_so() -> None:
     model = gain_loss_chain(2, 1600, 1, 1, 1, 1)
     with pytest.raises(UnsupportedError, match="local operators on at most 1024 states"):
         _ = model.lowered.hamiltonian[0].matrix
-    with pytest.raises(UnsupportedError, match="or be spins with operators given by name"):
+    with pytest.raises(UnsupportedError, match="or be of spins with operators given by name"):
         SpinModel.on(2, [Term((0, 1), np.eye(33**2))], spin=16)
     boson = Site(1025, {"n": np.diag(np.arange(1025.0))})
-    with pytest.raises(UnsupportedError, match="or be spins with operators given by name"):
+    with pytest.raises(UnsupportedError, match="or be of spins with operators given by name"):
         SpinModel((boson,), (Term.product(["n"], [0]),))
     with pytest.raises(InputError, match="`operator` must be one of"):
         SpinModel.on(2, [Term.product(("Sz", "Sq"), (0, 1))], spin=1600)

@@ -6,7 +6,7 @@ import sys
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from trajsim.errors import InputError
@@ -32,6 +32,42 @@ def test_the_modes_make_the_matrix(n: int, rank: int, seed: int, exponent: float
     assert (np.diff(values) <= 0).all()
     np.testing.assert_allclose(vectors @ vectors.conj().T, np.eye(len(values)), atol=1e-14)
     np.testing.assert_allclose(rebuilt(values, vectors), matrix, rtol=0, atol=2e-14 * np.abs(matrix).max(initial=0))
+
+
+@given(st.integers(1, 5), st.integers(0, 5), st.integers(0, 2**32 - 1), st.integers(-1074, 1023))
+def test_the_unit_of_time_does_not_matter_down_to_the_smallest_and_up_to_the_largest_double(
+    n: int, rank: int, seed: int, exponent: int
+) -> None:
+    """A power of two goes through to the rates, and leaves the bits of the vectors alone."""
+    rng = np.random.default_rng(seed)
+    factors = rng.integers(-3, 4, (n, rank)) + 1j * rng.integers(-3, 4, (n, rank))
+    matrix = (factors @ factors.conj().T).astype(complex)  # small integers: exact in any unit
+    with np.errstate(over="ignore", under="ignore"):
+        scaled = np.ldexp(matrix.real, exponent) + 1j * np.ldexp(matrix.imag, exponent)
+        values, vectors = eigenmodes("rates", matrix)
+        expected = np.ldexp(values, exponent)
+    assume(np.isfinite(scaled).all())
+    if np.isfinite(expected).all():
+        found = eigenmodes("rates", scaled)
+        np.testing.assert_array_equal(found[0], expected)
+        np.testing.assert_array_equal(found[1], vectors)
+    else:
+        with pytest.raises(InputError, match="`rates` must hold rates whose sum is finite"):
+            eigenmodes("rates", scaled)
+
+
+def test_rates_at_the_ends_of_the_doubles() -> None:
+    for size in (5e-324, 1e-320, 1.7e308):
+        values, vectors = eigenmodes("rates", np.array([[size, 0], [0, size]], dtype=complex))
+        np.testing.assert_array_equal(values, [size] * 2)
+        np.testing.assert_array_equal(vectors, np.eye(2))
+    values, _ = eigenmodes("rates", np.full((2, 2), 8e307, dtype=complex))
+    assert values == pytest.approx([1.6e308], rel=1e-15)
+    message = "`rates` must hold rates whose sum is finite, but the largest eigenvalue overflows"
+    with pytest.raises(InputError, match=message):
+        eigenmodes("rates", np.full((2, 2), 1e308, dtype=complex))
+    with pytest.raises(InputError, match="must be Hermitian"):  # the modulus of an element overflows
+        eigenmodes("rates", np.array([[1.0, 1.7e308 * (1 + 1j)], [1.7e308 * (1 + 1j), 1.0]]))
 
 
 def test_the_largest_component_is_real_and_positive() -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import re
 import tomllib
 
 import numpy as np
@@ -180,11 +181,14 @@ def test_functions_of_distance() -> None:
         ({"length": 0.0}, "`rates.length` must be positive, but 0 was given"),
         ({"wavenumber": -1.0}, "`rates.wavenumber` must be positive"),
         ({"alpha": "3"}, "`rates.alpha` must be a number"),
+        ({"alpha": -2000.0}, "`rates` must be finite at every distance, but with alpha = -2000 it is not"),
     ],
 )
 def test_functions_that_are_refused(arguments: dict, message: str) -> None:
     with pytest.raises(InputError, match=message):
-        distance_rates(np.ones((2, 2)), 1.0, **arguments)
+        distance_rates(np.full((2, 2), 2.0), 1.0, **arguments)
+    with pytest.raises(InputError, match="`distances` must be a matrix of numbers, but 'x' was given"):
+        distance_rates("x", 1.0, alpha=3.0)
 
 
 # campaign files -------------------------------------------------------------------------------------------
@@ -208,6 +212,12 @@ def test_matrices_in_a_campaign_file() -> None:
     assert found == SpinModel.on(3, (), [local_jump("S-", i, 1.0) for i in range(3)])
 
 
+def test_rates_below_the_smallest_normal_number_in_a_campaign_file() -> None:
+    found = parsed('operators = ["S-"], on = "sites", rates = { diagonal = 1e-320, strength = 0, alpha = 2.0 }')
+    np.testing.assert_array_equal(found.decay_modes["S-"].rates, [1e-320] * 3)
+    assert found == SpinModel.on(3, (), [local_jump("S-", i, 1e-320) for i in range(3)])
+
+
 def test_functions_in_a_campaign_file() -> None:
     r = Lattice.chain(3, periodic=False).distances
     found = parsed('operators = ["S-"], on = "sites", rates = { diagonal = 1.0, strength = 0.4, alpha = 3.0 }')
@@ -219,7 +229,7 @@ def test_functions_in_a_campaign_file() -> None:
 @pytest.mark.parametrize(
     ("jumps", "message"),
     [
-        ("rates = [[1, 0], [0, 1]]", r"`sites` must be 2 sites, one a row of `model.jumps\[0\].rates`, but"),
+        ("rates = [[1, 0], [0, 1]]", r"^`model.jumps\[0\].rates` must be 3 x 3, but it is 2 x 2$"),
         ("rates = [[1, 0], [0, 1, 2]]", r"`model.jumps\[0\].rates` must be a square matrix"),
         ("rates = [[1, 2, 0], [2, 1, 0], [0, 0, 1]]", r"`model.jumps\[0\].rates` must be positive semidefinite"),
         ("rates = [[1, 2, 0], [0, 1, 0], [0, 0, 1]]", r"`model.jumps\[0\].rates` must be Hermitian"),
@@ -231,6 +241,10 @@ def test_functions_in_a_campaign_file() -> None:
         ("rates = { diagonal = 1, range = 3 }", r"`model.jumps\[0\].rates` must have only the keys"),
         ("rates = { diagonal = -1, alpha = 3 }", r"`model.jumps\[0\].rates.diagonal` must be a rate"),
         ("rates = { diagonal = 1, alpha = 3 }", r"`model.jumps\[0\].rates` must be positive semidefinite"),
+        (
+            "rates = { diagonal = 1e308, alpha = 0 }",
+            r"`model.jumps\[0\].rates` must hold rates whose sum is finite, but the largest eigenvalue overflows",
+        ),
     ],
 )
 def test_campaign_files_that_are_refused(jumps: str, message: str) -> None:
@@ -238,7 +252,24 @@ def test_campaign_files_that_are_refused(jumps: str, message: str) -> None:
         parsed(f'operators = ["S-"], on = "sites", {jumps}')
 
 
+MODES = '{ operators = ["S-"], on = "sites", rates = [[1, 0, 0], [0, 1, 0], [0, 0, 1]], label = "decay" }'
+LOCAL = '{ operators = ["Sz"], on = "sites", rate = 0.2, label = "decay[0]" }'
+
+
+@pytest.mark.parametrize(("first", "second"), [(MODES, MODES), (MODES, LOCAL), (LOCAL, MODES)])
+def test_an_eigenmode_is_counted_by_itself(first: str, second: str) -> None:
+    message = (
+        "`model.jumps[1].label` must keep each eigenmode of a correlated decay apart from other jumps, but 'decay[0]' "
+        "is a label in `model.jumps[0]` too"
+    )
+    with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
+        SpinModel.from_spec(tomllib.loads(f"{HEAD}jumps = [{first}, {second}]"))
+    assert len(SpinModel.from_spec(tomllib.loads(f"{HEAD}jumps = [{LOCAL}, {LOCAL}]")).jumps) == 6
+
+
 def test_places_that_are_refused() -> None:
+    with pytest.raises(InputError, match=r"^`model.jumps\[0\].sites` must be distinct sites, but \[1, 1\] was given$"):
+        parsed('operators = ["S-"], sites = [[1], [1]], rates = [[1, 0], [0, 1]]')
     with pytest.raises(InputError, match="must stand with operators of one site"):
         parsed('operators = ["S-", "S-"], on = "bonds", rates = [[1, 0], [0, 1]]')
     with pytest.raises(InputError, match="must be a matrix in a model without lattice"):
@@ -263,8 +294,12 @@ def test_constructors_that_are_refused(arguments: tuple, message: str) -> None:
 
 
 def test_models_that_are_refused() -> None:
-    with pytest.raises(InputError, match="`label` must differ between correlated decays, but there are two 'decay'"):
-        SpinModel.on(2, (), correlated_decay(np.eye(2)) + correlated_decay(np.eye(2), "S+"))
+    modes = correlated_decay(np.eye(2))
+    for other in (correlated_decay(np.eye(2), "S+"), [local_jump("Sz", 0, 1.0, "decay[0]")], modes):
+        for jumps in ((*modes, *other), (*other, *modes)):
+            with pytest.raises(InputError, match=r"`label` must keep each .* 2 jumps have the label 'decay\[0\]'"):
+                SpinModel.on(2, (), jumps)
+    SpinModel.on(2, (), [*modes, *(local_jump("Sz", i, 1.0, "decay[2]") for i in range(2))])  # there is no mode 2
     pair = correlated_decay(np.eye(2))[0]
     mixed = type(pair)((Term((0, 1), np.eye(4)),), 1.0, "x[0]", "x")
     with pytest.raises(InputError, match="'x' must act on one site each"):

@@ -5,12 +5,13 @@ import pytest
 
 from trajsim.errors import InputError, UnsupportedError
 from trajsim.lattice import Lattice
-from trajsim.model import SpinModel
+from trajsim.model import AllPairs, Site, SpinModel, spin
 from trajsim.model.embedding import embed
 from trajsim.terms import (
     Jump,
     Term,
     collective_jump,
+    correlated_decay,
     exchange,
     field,
     local_jump,
@@ -18,6 +19,7 @@ from trajsim.terms import (
     power_law,
     single_site,
 )
+from trajsim.terms.all_pairs import collective_product
 
 PAULI = {
     "Sx": np.array([[0, 1], [1, 0]]) / 2,
@@ -123,11 +125,15 @@ def test_collective_jump_is_a_weighted_sum() -> None:
         (lambda: Term((0,), np.eye(2), float("nan")), "finite number"),
         (lambda: Term.product(("Sx",), (0, 1)), "one operator name for each of 2 sites"),
         (lambda: Term.product("Sx", (0,)), "list of names"),
+        (lambda: Term((0,), None, "cos(t)", ("Sx",)), "`coefficient` must be a number.*time-dependent"),
         (lambda: local_jump("S-", 0, -1.0), "`rate` must be a rate, zero or positive"),
         (lambda: local_jump("S-", 0, float("inf")), "`rate` must be a finite number"),
         (lambda: local_jump("S-", 0, 1.0, ""), "`label` must be a name"),
         (lambda: Jump((), 1.0), "at least one Term"),
-        (lambda: collective_jump("S-", [0.0, 0.0], 1.0), "at least one Term"),
+        (
+            lambda: collective_jump("S-", [0.0, 0.0], 1.0),
+            "`weights` must hold a number other than zero, but they do not",
+        ),
         (lambda: pair_jump(np.eye(4), (1, 1), 1.0), "distinct"),
         (lambda: exchange(Lattice.chain(4), (1, 2)), "`J` must be"),
         (lambda: exchange(Lattice.chain(4), np.zeros((3, 3, 3))), "each of the 4 bonds"),
@@ -141,6 +147,51 @@ def test_collective_jump_is_a_weighted_sum() -> None:
 def test_wrong_input(call, message: str) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(InputError, match=message):
         call()
+
+
+LISTED = "must be a list of .*, but {} was given$"
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: Term(3, np.eye(2)), "`sites` " + LISTED.format("3")),
+        (lambda: Term((0,), None, 1.0, "Sx"), "`names` " + LISTED.format("'Sx'")),
+        (lambda: Term.product(3, (0,)), "`names` " + LISTED.format("3")),
+        (lambda: Term.product(["Sx"], None), "`sites` " + LISTED.format("None")),
+        (lambda: AllPairs.product(3), "`names` " + LISTED.format("3")),
+        (lambda: collective_product(2, 3), "`names` " + LISTED.format("3")),
+        (lambda: collective_product(2, [1, 2]), r"`names` must be two operator names, but \(1, 2\) was given"),
+        (lambda: Jump(3, 1.0), "`terms` " + LISTED.format("3")),
+        (lambda: pair_jump(np.eye(4), 3, 1.0), "`sites` " + LISTED.format("3")),
+        (lambda: collective_jump("S-", 3, 1.0), "`weights` " + LISTED.format("3")),
+        (lambda: collective_jump("S-", np.array(3.0), 1.0), "`weights` " + LISTED.format(r"array\(3.\)")),
+        (lambda: collective_jump("S-", {0: 1.0}, 1.0), "`weights` " + LISTED.format("a table")),
+        (lambda: correlated_decay(np.eye(2), sites=3), "`sites` " + LISTED.format("3")),
+        (lambda: exchange("x", (1, 1, 1)), "`lattice` must be a Lattice, but 'x' was given"),
+        (lambda: power_law(4, (1, 1, 1), 3), "`lattice` must be a Lattice, but 4 was given"),
+        (lambda: field("x", (1, 1, 1)), "`sites` must be a Lattice or a number of sites, but 'x' was given"),
+        (lambda: single_site(True, "Sz"), "`sites` must be a Lattice or a number of sites, but True was given"),
+        (lambda: SpinModel.on(2, 3), "`hamiltonian` " + LISTED.format("3")),
+        (lambda: SpinModel.on(2, (), 3), "`jumps` " + LISTED.format("3")),
+        (lambda: SpinModel.on(2, (), pair_jump(np.eye(4), (0, 1), 1)), "`jumps` " + LISTED.format(r"Jump\(.*\.\.\.")),
+        (lambda: SpinModel.on("x"), "`lattice` must be a Lattice or a number of sites, but 'x' was given"),
+        (lambda: SpinModel.on(2, parameters=3), "`parameters` must be a mapping, but 3 was given"),
+        (lambda: SpinModel(3), "`sites` " + LISTED.format("3")),
+        (lambda: SpinModel((spin(0.5),), lattice="x"), "`lattice` must be a Lattice, but 'x' was given"),
+        (lambda: SpinModel.on(2).operator(3), "`terms` " + LISTED.format("3")),
+        (lambda: SpinModel.on(2).operator([3]), "`terms` must hold Term objects, but 3 was given"),
+        (lambda: Site(2, 3), "`operators` must be a mapping of names to matrices, but 3 was given"),
+    ],
+)
+def test_wrong_types(call, message: str) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(InputError, match=f"^{message}$") as error:
+        call()
+    assert "\n" not in str(error.value)
+
+
+def test_a_number_of_sites_may_be_numpys() -> None:
+    assert SpinModel.on(np.int64(2), field(np.int64(2), (1, 0, 0))) == SpinModel.on(2, field(2, (1, 0, 0)))
 
 
 @pytest.mark.parametrize(

@@ -59,7 +59,7 @@ class Faults:
 
     def __init__(self, path: str) -> None:
         """No faults yet. path: of the file, for the messages."""
-        self._path = path
+        self.path = path
         self.points = 1  # of the sweep: what is wrong at all of them is wrong with the file
         self._found: dict[str, list[str]] = {}
 
@@ -84,7 +84,7 @@ class Faults:
         for message, places in self._found.items():
             more = f" and {len(places) - 1} more" if len(places) > 1 else ""
             where = f" (at {places[0]}{more})" if places[0] and len(places) < self.points else ""
-            lines.append(_printable(f"{self._path}: {message}{where}"))
+            lines.append(_printable(f"{self.path}: {message}{where}"))
         return lines
 
 
@@ -103,7 +103,7 @@ def attempt(section: str, build: Callable[[], _T]) -> tuple[_T | None, list[str]
 def explain(section: str, error: ValidationError, allowed: Iterable[str]) -> Iterator[str]:
     """Every fault that pydantic found in a section, in the words of the house. allowed: the keys it may have."""
     for detail in error.errors():
-        path = ".".join([section, *map(str, detail["loc"])])
+        path = section + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in detail["loc"])
         if detail["type"] == "extra_forbidden":
             yield unknown(path, str(detail["loc"][-1]), allowed)
         elif detail["type"] == "missing":
@@ -137,7 +137,7 @@ def unreadable(path: str, value: object, depth: int = 0) -> Iterator[str]:
             yield from unreadable(f"{path}.{key}", inner, depth + 1)
     elif isinstance(value, list):
         for position, inner in enumerate(value):
-            yield from unreadable(f"{path}.{position}", inner, depth + 1)
+            yield from unreadable(f"{path}[{position}]", inner, depth + 1)
     elif isinstance(value, float):
         if not math.isfinite(value):
             yield f"`{path}` must be a finite number, but {value} was given"

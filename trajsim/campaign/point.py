@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from trajsim.campaign import sections
@@ -39,7 +39,7 @@ class Point:
     """One parameter point: everything that its trajectories are a function of, but the seed.
 
     coordinates: swept path -> value, empty without a sweep. stream: name in the key of the random streams, None for
-    the hash of the model.
+    the hash of the model. path: of the campaign's file, for messages.
     """
 
     index: int
@@ -50,6 +50,7 @@ class Point:
     grid: Grid
     observables: tuple[Observable, ...]
     stream: str | None = None
+    path: str = field(default="", compare=False)
 
     @property
     def layout(self) -> Layout:
@@ -60,7 +61,13 @@ class Point:
 
     def compile(self) -> CompiledSampler:
         """Kernels and layout of the sampler for this point. Raises: UnsupportedError where it does not apply."""
-        return self.sampler.compile(self.model, self.initial, self.grid, self.observables, self.stream)
+        try:
+            return self.sampler.compile(self.model, self.initial, self.grid, self.observables, self.stream)
+        except InputError as error:  # what only shows here, such as sums that overflow, is a fault of the file too
+            if not self.path:
+                raise
+            where = f" (at {self})" if self.coordinates else ""
+            raise type(error)(f"{self.path}: {error}{where}") from None
 
     def __str__(self) -> str:
         """The point as messages name it."""
@@ -126,7 +133,7 @@ class PointReader:
         grid = times or window
         if sampler is None or initial is None or grid is None or recorded is None:
             return None
-        return Point(index, coordinates, model, sampler, initial, grid, recorded, self._stream)
+        return Point(index, coordinates, model, sampler, initial, grid, recorded, self._stream, self._faults.path)
 
 
 def _model(table: Mapping[str, Any]) -> SpinModel:

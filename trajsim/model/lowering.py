@@ -71,7 +71,16 @@ class _Merger:
                 last = len(self.sites) - 1
                 raise InputError(f"`{where}` must act on sites 0 to {last}, but site {ascending[-1]} was given")
             groups.setdefault(ascending, {}).setdefault(self._bytes(term), []).append(term.coefficient)
-        return [(sites, self._sum(sites, groups[sites], factor)) for sites in sorted(groups, key=lambda s: (len(s), s))]
+        merged = []
+        for sites in sorted(groups, key=lambda s: (len(s), s)):
+            try:
+                total = self._sum(sites, groups[sites], factor)
+            except OverflowError:
+                raise InputError(
+                    f"`{where}` must have coefficients whose sum is finite, but on sites {sites} it overflows"
+                ) from None
+            merged.append((sites, total))
+        return merged
 
     def finish(self, merged: Merged) -> tuple[LocalOperator, ...]:
         """Rounded operators without those that are zero."""
@@ -130,12 +139,15 @@ class _Merger:
             shape = (side, side) if small else (10,) * len(sites)
             total = np.zeros(shape, dtype=complex)
             scale: Any = 0.0
-            for content, coefficient in contributions:
-                part = coefficient * np.frombuffer(content, dtype=complex).reshape(shape)
-                total += part
-                # elements of a matrix are as exact as the largest of them, coefficients each by itself
-                scale += float(np.abs(part).max()) if small else np.abs(part)
-            total[np.abs(total) <= NOISE * scale] = 0
+            with np.errstate(over="ignore", invalid="ignore"):
+                for content, coefficient in contributions:
+                    part = coefficient * np.frombuffer(content, dtype=complex).reshape(shape)
+                    total += part
+                    # elements of a matrix are as exact as the largest of them, coefficients each by itself
+                    scale += NOISE * float(np.abs(part).max()) if small else NOISE * np.abs(part)
+                if not np.isfinite(np.abs(total)).all():
+                    raise OverflowError
+            total[np.abs(total) <= scale] = 0
             self._sums[small, contributions] = total
         return self._sums[small, contributions]
 
@@ -181,12 +193,12 @@ def _coefficients(term: Term, sites: Sequence[Site], order: tuple[int, ...]) -> 
     side = math.prod(sites[site].dimension for site in term.sites)
     if 10 ** len(term.sites) > LARGEST_TENSOR:
         raise UnsupportedError(
-            f"`sites` of a term must span at most {LARGEST} states, but {term.sites} span {side}; "
+            f"`terms` must span at most {LARGEST} states each, but sites {term.sites} span {side}; "
             "use a sum of terms on fewer sites"
         )
     if term.matrix is not None or not all(sites[site].is_spin for site in term.sites):
         raise UnsupportedError(
-            f"`sites` of a term must span at most {LARGEST} states or be spins with operators given by name, but "
+            f"`terms` must span at most {LARGEST} states each or be of spins with operators given by name, but sites "
             f"{term.sites} span {side}"
         )
     result = np.ones((), dtype=complex)
@@ -202,15 +214,15 @@ def _hermitian(merged: Merged, dimensions: tuple[int, ...]) -> Merged:
     small = {id(values): polynomials.fits([dimensions[site] for site in sites]) for sites, values in merged}
     unique = {id(values): values for _, values in merged}
     adjoint = {key: values.conj().T if small[key] else values.conj() for key, values in unique.items()}
-    skew = {key: values - adjoint[key] for key, values in unique.items()}
+    skew = {key: values * 0.5 - adjoint[key] * 0.5 for key, values in unique.items()}  # halves: no overflow
     if any(part.any() for part in skew.values()):
         size = max(_size(values, [dimensions[site] for site in sites]) for sites, values in merged)
         rest = irreducible_parts(((sites, skew[id(values)]) for sites, values in merged), dimensions)
         for sites, part in rest.items():
-            if np.abs(part).max() > _SKEW * size:
+            if np.abs(part).max() > 0.5 * _SKEW * size:
                 where = f"on sites {sites}" if sites else "proportional to the identity"
                 raise InputError(f"`hamiltonian` must be Hermitian, but the sum of its terms {where} is not")
-    even = {key: (values + adjoint[key]) / 2 for key, values in unique.items()}
+    even = {key: values * 0.5 + adjoint[key] * 0.5 for key, values in unique.items()}
     return [(sites, even[id(values)]) for sites, values in merged]
 
 

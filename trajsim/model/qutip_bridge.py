@@ -18,7 +18,8 @@ __all__ = ["to_qutip"]
 def to_qutip(model: SpinModel) -> tuple[Any, list[Any]]:
     """(H, c_ops) as sparse Qobj, rates included in c_ops, in the order of `model.lowered.jumps`.
 
-    QuTiP's conventions: site 0 is the first tensor factor, and the highest m comes first (up = basis(2, 0)).
+    QuTiP's conventions: site 0 is the first tensor factor, and the highest m of a spin comes first (up = basis(2, 0)).
+    Sites that are no spins keep the order of their states, so that row 0 of a mode's matrices is QuTiP's basis(d, 0).
     Raises UnsupportedError without QuTiP.
     """
     try:
@@ -31,8 +32,8 @@ def to_qutip(model: SpinModel) -> tuple[Any, list[Any]]:
     if size > LARGEST:
         embed(H, dimensions)  # says so
     # C order makes site 0 the highest digit, as in QuTiP; reversed digits put m = +S first
-    ours = np.arange(size).reshape(dimensions[::-1]).transpose()[(slice(None, None, -1),) * len(dimensions)]
-    order = ours.ravel()
+    levels = tuple(slice(None, None, None if spin is None else -1) for spin in model.spins)
+    order = np.arange(size).reshape(dimensions[::-1]).transpose()[levels].ravel()
 
     def convert(operators: Any) -> Any:
         matrix = embed(operators, dimensions)[order][:, order]

@@ -48,7 +48,7 @@ Or written by hand, in spin operators (S = sigma / 2 for spin 1/2), coefficients
   Hermitian, positive semidefinite, elements as in matrix. Or a function of the distance r on the lattice:
   Gamma_ii = diagonal, Gamma_ij = strength (default diagonal) times r^-alpha, exp(-r / length) or
   sin(wavenumber r) / (wavenumber r). One jump for each eigenmode, labelled "label[0]", "label[1]", ... by
-  descending rate; see `trajsim.terms.correlated_decay`.
+  descending rate, which no other jump may be labelled; see `trajsim.terms.correlated_decay`.
 - site, instead of spin: a local space that is no spin, { operators = { n = [[0.0, 0.0], [0.0, 1.0]], ... }
   }, or a list with one for each site, where { spin = 1.0 } is a spin.
 """
@@ -91,7 +91,7 @@ def parse_model(spec: Mapping[str, Any], where: str = "model") -> SpinModel:
 
 def parse_terms(spec: Any, model: SpinModel, where: str = "terms") -> tuple[Term | AllPairs, ...]:
     """A list of term tables as terms on the sites of a model, for observables. Raises InputError."""
-    return terms_of(spec, Geometry(model.n_sites, model.lattice), where)
+    return terms_of(spec, Geometry(model.sites, model.lattice), where)
 
 
 def _from_catalog(spec: Mapping[str, Any], where: str) -> SpinModel:
@@ -120,13 +120,14 @@ def _by_hand(spec: Mapping[str, Any], where: str) -> SpinModel:
         raise InputError(f"`{where}` must have either `lattice` or `n_sites`, but it has both or neither")
     lattice = _lattice(spec["lattice"]) if "lattice" in spec else None
     n = integer(f"{where}.n_sites", spec["n_sites"], least=1) if lattice is None else lattice.n_sites
-    geometry = Geometry(n, lattice)
-    return SpinModel(
-        _sites(spec, n, where),
-        terms_of(spec.get("terms", []), geometry, f"{where}.terms"),
-        jumps_of(spec.get("jumps", []), geometry, f"{where}.jumps"),
-        lattice,
-    )
+    sites = _sites(spec, n, where)
+    geometry = Geometry(sites, lattice)
+    terms = terms_of(spec.get("terms", []), geometry, f"{where}.terms")
+    jumps = jumps_of(spec.get("jumps", []), geometry, f"{where}.jumps")
+    try:
+        return SpinModel(sites, terms, jumps, lattice)
+    except InputError as error:  # the sum of the terms is called `hamiltonian` in Python, and `terms` in a file
+        raise type(error)(str(error).replace("`hamiltonian`", f"`{where}.terms`", 1)) from None
 
 
 def _lattice(value: Any) -> Lattice:
@@ -163,7 +164,15 @@ def _site(value: Any, where: str) -> Site:
     if "spin" in table:
         return spin(table["spin"], f"{where}.spin")
     named = table_of(table["operators"], f"{where}.operators")
-    matrices = {name: matrix_of(matrix, f"{where}.operators.{name}") for name, matrix in named.items()}
-    if not matrices:
-        raise InputError(f"`{where}.operators` must hold at least one matrix, but it is empty")
-    return Site(len(next(iter(matrices.values()))), matrices)
+    key = f"{where}.operators"
+    if not named:
+        raise InputError(f"`{key}` must hold at least one matrix, but it is empty")
+    if wrong := [name for name in named if name.split() != [name]]:
+        raise InputError(f"`{key}` must have names without spaces, but {wrong[0]!r} was given")
+    matrices = {name: matrix_of(matrix, f"{key}.{name}") for name, matrix in named.items()}
+    d = len(next(iter(matrices.values())))
+    for name, matrix in matrices.items():
+        if len(matrix) != d or d < 2:
+            wanted = f"{d} x {d} like the first one" if d > 1 else "at least 2 x 2"
+            raise InputError(f"`{key}.{name}` must be {wanted}, but it is {len(matrix)} x {len(matrix)}")
+    return Site(d, matrices)

@@ -11,14 +11,15 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, cast
+from types import MappingProxyType, NoneType
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from trajsim.checks import integer
+from trajsim.checks import describe, instance, tuple_of
 from trajsim.errors import InputError
+from trajsim.lattice import Lattice
 from trajsim.model import symmetries
 from trajsim.model.lowering import LocalOperator, Lowered, content_hash, lower, lower_operator
 from trajsim.model.symmetries import Verdict
@@ -26,9 +27,7 @@ from trajsim.operators import Site, spin
 from trajsim.terms import Jump, Term
 from trajsim.terms.all_pairs import AllPairs
 from trajsim.terms.decay_modes import DecayModes, modes_of
-
-if TYPE_CHECKING:
-    from trajsim.lattice import Lattice
+from trajsim.terms.terms import count_sites
 
 __all__ = ["SpinModel"]
 
@@ -54,7 +53,7 @@ class SpinModel:
         """Check and freeze; lowering is part of the check."""
         kinds: dict[str, tuple[type, ...]] = {"sites": (Site,), "hamiltonian": (Term, AllPairs), "jumps": (Jump,)}
         for key, allowed in kinds.items():
-            values = tuple(getattr(self, key))
+            values = tuple_of(key, getattr(self, key), f"{allowed[0].__name__} objects")
             wrong = [value for value in values if not isinstance(value, allowed)]
             if wrong:
                 raise InputError(
@@ -63,9 +62,11 @@ class SpinModel:
             object.__setattr__(self, key, values)
         if not self.sites:
             raise InputError("`sites` must be at least one site, but none was given")
+        instance("lattice", self.lattice, (Lattice, NoneType), "a Lattice")
         if self.lattice is not None and self.lattice.n_sites != len(self.sites):
             n = self.lattice.n_sites
             raise InputError(f"`lattice` must have the {len(self.sites)} sites of the model, but it has {n}")
+        instance("parameters", self.parameters, Mapping, "a mapping")
         object.__setattr__(self, "parameters", MappingProxyType(dict(self.parameters)))
         _ = self.lowered, self.decay_modes
 
@@ -81,14 +82,13 @@ class SpinModel:
         parameters: Mapping[str, Any] | None = None,
     ) -> SpinModel:
         """On a lattice, or on a number of sites; spin: S, one S a site, or a `Site`. Raises InputError."""
-        n = integer("lattice", getattr(lattice, "n_sites", lattice), least=1)
         return cls(
-            _sites(n, spin),
-            tuple(hamiltonian),
-            tuple(jumps),
-            None if isinstance(lattice, int) else lattice,
+            _sites(count_sites("lattice", lattice), spin),
+            tuple_of("hamiltonian", hamiltonian, "Term objects"),
+            tuple_of("jumps", jumps, "Jump objects"),
+            lattice if isinstance(lattice, Lattice) else None,
             name,
-            parameters or {},
+            {} if parameters is None else parameters,
         )
 
     @classmethod
@@ -148,7 +148,10 @@ class SpinModel:
 
     def operator(self, terms: Iterable[Term | AllPairs]) -> tuple[LocalOperator, ...]:
         """A sum of terms as merged local operators, for observables. Raises InputError."""
-        return lower_operator(self.sites, tuple(terms))
+        listed = tuple_of("terms", terms, "Term objects")
+        if wrong := [term for term in listed if not isinstance(term, Term | AllPairs)]:
+            raise InputError(f"`terms` must hold Term objects, but {describe(wrong[0])} was given")
+        return lower_operator(self.sites, listed)
 
     def equation(self) -> str:
         """The master equation as text, equal terms grouped over bonds and sites."""
@@ -165,7 +168,7 @@ class SpinModel:
         return f"<SpinModel {self.name}: {self.n_sites} sites, hash {self.hash[:12]}>"
 
     def to_qutip(self) -> tuple[Any, list[Any]]:
-        """(H, c_ops) in QuTiP's conventions: site 0 the first factor, up = basis(2, 0)."""
+        """(H, c_ops) in QuTiP's conventions: site 0 the first factor, up = basis(2, 0), other levels as they are."""
         from trajsim.model.qutip_bridge import to_qutip
 
         return to_qutip(self)

@@ -34,26 +34,28 @@ def eigenmodes(key: str, matrix: ComplexMatrix) -> tuple[Reals, ComplexMatrix]:
     their mean. The largest component of u_m (the first of equally large ones) is real and positive. Within a
     degenerate eigenspace with projector P the first vector is the column of P at its largest diagonal element (the
     first of equally large ones), normalised; its part of P is taken off, and so on. A multiple of the identity thus
-    has the unit vectors, in order. Raises InputError naming `key`: not Hermitian, or with a negative eigenvalue.
+    has the unit vectors, in order. Any size of the elements will do. Raises InputError naming `key`: not Hermitian,
+    with a negative eigenvalue, or with one beyond the largest double.
     """
-    scale = float(np.abs(matrix).max())
+    even, exponent = _scaled(matrix)
+    scale = float(np.abs(even).max(initial=0.0))
     if scale == 0.0:
         return np.empty(0), np.empty((0, len(matrix)), dtype=np.complex128)
-    skew = np.abs(matrix - matrix.conj().T)
+    skew = np.abs(even - even.conj().T)
     if skew.max() > ROUND_OFF * scale:
         i, j = (int(k) for k in np.unravel_index(int(skew.argmax()), skew.shape))
         raise InputError(
             f"`{key}` must be Hermitian, but [{i}][{j}] is {complex(matrix[i, j]):g} "
             f"and [{j}][{i}] is {complex(matrix[j, i]):g}"
         )
-    power = 2.0 ** -math.frexp(scale)[1]  # exact
-    even = (matrix + matrix.conj().T) * (power / 2)
+    even = even * 0.5 + even.conj().T * 0.5
     values, re, im = _jacobi(np.array(even.real), np.array(even.imag))
     order = np.argsort(-values, kind="stable")
     values, re, im = values[order], re[:, order], im[:, order]
     bound = ROUND_OFF * values[0]
     if values[-1] < -bound:
-        raise InputError(f"`{key}` must be positive semidefinite, but it has the eigenvalue {values[-1] / power:.6g}")
+        lowest = float(_times_power(values[-1:], exponent)[0])
+        raise InputError(f"`{key}` must be positive semidefinite, but it has the eigenvalue {lowest:.6g}")
     kept = int(np.count_nonzero(values > bound))
     means: list[float] = []
     vectors: list[ComplexMatrix] = []
@@ -62,10 +64,33 @@ def eigenmodes(key: str, matrix: ComplexMatrix) -> tuple[Reals, ComplexMatrix]:
         last = first + 1
         while last < kept and values[last - 1] - values[last] <= bound:
             last += 1
-        means += [math.fsum(values[first:last]) / (last - first) / power] * (last - first)
+        means += [math.fsum(values[first:last]) / (last - first)] * (last - first)
         vectors += _basis(re[:, first:last], im[:, first:last])
         first = last
-    return np.array(means), np.array(vectors)
+    rates = _times_power(np.array(means), exponent)
+    if not np.isfinite(rates).all():
+        raise InputError(f"`{key}` must hold rates whose sum is finite, but the largest eigenvalue overflows")
+    return rates, np.array(vectors)
+
+
+def _scaled(matrix: ComplexMatrix) -> tuple[ComplexMatrix, int]:
+    """(M, e) with M 2^e the matrix, exact but for underflow, and the largest modulus of M in [1/2, 1), or zero.
+
+    In two steps: a modulus can overflow where its parts do not, and 2^-e where the matrix does not.
+    """
+    exponent = 0
+    for size in (lambda m: np.maximum(np.abs(m.real), np.abs(m.imag)), np.abs):
+        step = math.frexp(float(size(matrix).max()))[1]
+        scaled = np.empty_like(matrix)
+        scaled.real, scaled.imag = _times_power(matrix.real, -step), _times_power(matrix.imag, -step)
+        matrix, exponent = scaled, exponent + step
+    return matrix, exponent
+
+
+def _times_power(values: Reals, exponent: int) -> Reals:
+    """values * 2^exponent; infinite where that overflows."""
+    with np.errstate(over="ignore", under="ignore"):
+        return np.asarray(np.ldexp(values, exponent))
 
 
 def _jacobi(re: Reals, im: Reals) -> tuple[Reals, Reals, Reals]:

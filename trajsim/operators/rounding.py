@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import sys
 from functools import lru_cache
 
 import numpy as np
@@ -33,7 +34,7 @@ def rounded(matrix: ComplexMatrix) -> ComplexMatrix:
     result = np.zeros_like(matrix)
     if largest > 1e-280:
         # the nudge keeps 0.99999999999999994 and 1.0 on one grid
-        places = 13 - math.floor(math.log10(largest * (1 + 1e-9)))
+        places = 13 - math.floor(math.log10(min(largest * (1 + 1e-9), sys.float_info.max)))
         power = 10.0 ** abs(places)
         for out, part in ((result.real, matrix.real), (result.imag, matrix.imag)):
             # n / 10^k is correctly rounded, n * 10^-k would not be; + 0.0 turns -0.0 into 0.0

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from trajsim.checks import integer, number
+from trajsim.checks import instance, integer, number
 from trajsim.errors import InputError, UnsupportedError
 
 __all__ = ["ComplexMatrix", "Site", "SpinOperators", "read_only", "spin", "spin_matrices"]
@@ -128,6 +128,7 @@ class Site:
             raise InputError(f"`dimension` must be 2 S + 1 for spin {self.spin}, but {d} was given")
         if self.is_spin:
             return
+        instance("operators", self.operators, Mapping, "a mapping of names to matrices")
         operators: dict[str, NDArray[Any]] = {"I": read_only("I", np.eye(d))}
         for name, values in self.operators.items():
             if not isinstance(name, str) or not name or name.split() != [name]:
@@ -148,13 +149,13 @@ class Site:
             return spin, (self.spin,)
         return Site, (self.dimension, dict(self.operators), self.spin)
 
-    def factors(self, name: str) -> list[str]:
-        """The names in a product of names, in order. Raises InputError."""
+    def factors(self, name: str, key: str = "operator") -> list[str]:
+        """The names in a product of names, in order. key: what an unknown one is called in the InputError."""
         factors = name.split()
         unknown = [factor for factor in factors if factor not in self.operators]
         if unknown or not factors:
             known = ", ".join(f'"{key}"' for key in self.operators)
-            raise InputError(f"`operator` must be one of {known}, or a product of them, but {name!r} was given")
+            raise InputError(f"`{key}` must be one of {known}, or a product of them, but {name!r} was given")
         return factors
 
     def operator(self, name: str) -> ComplexMatrix:

@@ -12,6 +12,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from trajsim.checks import tuple_of
 from trajsim.errors import InputError, UnsupportedError
 from trajsim.terms import Term
 
@@ -81,7 +82,8 @@ def collective_product(n_sites: int, names: Sequence[str], coefficient: complex 
 
     names: of A and B, e.g. ("Sz", "Sz") for the square of the collective spin. Raises InputError.
     """
-    if isinstance(names, str) or len(names) != 2:
+    names = tuple_of("names", names, "two operator names")
+    if len(names) != 2 or not all(isinstance(name, str) for name in names):
         raise InputError(f"`names` must be two operator names, but {names!r} was given")
     A, B = names
     diagonal = tuple(Term.product((f"{A} {B}",), (i,), coefficient) for i in range(n_sites))

@@ -2,6 +2,7 @@ r"""Matrices of correlated decay rates, as functions of distance and as eigenmod
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from trajsim.checks import number, rate
+from trajsim.checks import coupling, describe, number, rate
 from trajsim.errors import InputError
 
 if TYPE_CHECKING:
@@ -49,14 +50,20 @@ class DecayModes:
 
 def modes_of(jumps: Iterable[Jump], n_sites: int) -> dict[str, DecayModes]:
     """The eigenmodes among the jumps, by the name of their correlated decay. Raises InputError where they mix."""
+    jumps = tuple(jumps)
     found: dict[str, list[Jump]] = {}
     for jump in jumps:
         if jump.correlated:
             found.setdefault(jump.correlated, []).append(jump)
+    counts = Counter(jump.label for jump in jumps)
+    for jump in jumps:
+        if jump.correlated and counts[jump.label] > 1:
+            raise InputError(
+                "`label` must keep each eigenmode of a correlated decay apart from other jumps, but "
+                f"{counts[jump.label]} jumps have the label {jump.label!r}"
+            )
     modes = {}
     for name, family in found.items():
-        if len({jump.label for jump in family}) < len(family):
-            raise InputError(f"`label` must differ between correlated decays, but there are two {name!r}")
         if any(len(term.sites) != 1 for jump in family for term in jump.terms):
             raise InputError(f"`jumps` of the correlated decay {name!r} must act on one site each, but some do not")
         vectors = np.zeros((len(family), n_sites), dtype=np.complex128)
@@ -94,9 +101,12 @@ def distance_rates(
     strength < diagonal, and shortest images can spoil the others): `correlated_decay` refuses what is not. key: how
     messages call the result. Raises InputError.
     """
-    r = np.asarray(distances, dtype=np.float64)
+    try:
+        r = np.asarray(distances, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise InputError(f"`distances` must be a matrix of numbers, but {describe(distances)} was given") from None
     gamma = rate(f"{key}.diagonal", diagonal)
-    amplitude = gamma if strength is None else number(f"{key}.strength", strength)
+    amplitude = gamma if strength is None else coupling(f"{key}.strength", strength)
     given = {name: value for name, value in zip(FORMS, (alpha, length, wavenumber), strict=True) if value is not None}
     if len(given) != 1:
         found = " and ".join(given) or "none"
@@ -108,12 +118,15 @@ def distance_rates(
     result = np.zeros_like(r)
     apart = np.isfinite(r) & (r > 0)  # infinite: not connected
     x = r[apart]
-    if form == "alpha":
-        f = x**-parameter
-    elif form == "length":
-        f = np.exp(-x / parameter)
-    else:
-        f = np.sin(parameter * x) / (parameter * x)
-    result[apart] = amplitude * f
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        if form == "alpha":
+            f = x**-parameter
+        elif form == "length":
+            f = np.exp(-x / parameter)
+        else:
+            f = np.sin(parameter * x) / (parameter * x)
+        result[apart] = amplitude * f
+    if not np.isfinite(result).all():
+        raise InputError(f"`{key}` must be finite at every distance, but with {form} = {parameter:g} it is not")
     np.fill_diagonal(result, gamma)
     return result

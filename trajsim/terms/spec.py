@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +12,7 @@ import numpy as np
 from trajsim.checks import describe, integer, number, rate
 from trajsim.errors import InputError, UnsupportedError
 from trajsim.lattice import Lattice
-from trajsim.operators import ComplexMatrix
+from trajsim.operators import ComplexMatrix, Site
 from trajsim.terms import Jump, Term, correlated_decay
 from trajsim.terms.all_pairs import EXPLICIT_PAIRS, LARGEST_LIST, AllPairs, collective_product, count_pairs
 from trajsim.terms.decay_modes import FORMS, distance_rates
@@ -29,10 +30,19 @@ _RATES_KEYS = ("diagonal", "strength", *FORMS)
 
 @dataclass(frozen=True)
 class Geometry:
-    """Where terms can act."""
+    """Where terms can act, and on what."""
 
-    n_sites: int
+    sites: tuple[Site, ...]
     lattice: Lattice | None
+
+    @property
+    def n_sites(self) -> int:
+        """Number of sites."""
+        return len(self.sites)
+
+    def everywhere(self) -> list[Place]:
+        """Every site as a pair of its own: what an operator on all pairs, or a product of two sums, must fit."""
+        return [(i, i) for i in range(self.n_sites)]
 
     def places(self, table: Mapping[str, Any], where: str) -> list[Place]:
         """The sites of `on` or `sites`."""
@@ -97,19 +107,28 @@ def _for_each(value: Any, count: int, where: str) -> list[Any]:
 
 
 def _operator(
-    table: Mapping[str, Any], places: list[Place], where: str
+    table: Mapping[str, Any], places: list[Place], geometry: Geometry, where: str
 ) -> tuple[tuple[str, ...], ComplexMatrix | None]:
-    """(names, matrix), one of them empty."""
+    """(names, matrix), one of them empty; the sites of all places have such operators."""
     if ("operators" in table) == ("matrix" in table):
         raise InputError(f"`{where}` must have either `operators` or `matrix`, but it has both or neither")
     if "matrix" in table:
-        return (), matrix_of(table["matrix"], f"{where}.matrix")
+        matrix = matrix_of(table["matrix"], f"{where}.matrix")
+        for side in dict.fromkeys(math.prod(geometry.sites[site].dimension for site in place) for place in places):
+            if len(matrix) != side:
+                raise InputError(
+                    f"`{where}.matrix` must be {side} x {side} on its sites, but it is {len(matrix)} x {len(matrix)}"
+                )
+        return (), matrix
     names = tuple(list_of(table["operators"], f"{where}.operators"))
     wrong = next((place for place in places if len(place) != len(names)), None)
     if wrong is not None or not all(isinstance(name, str) for name in names):
         count = "each site" if wrong is None else f"each of {len(wrong)} sites"
         given = describe(list(names))
         raise InputError(f"`{where}.operators` must be one name for {count}, but {given} was given")
+    pairs = ((name, geometry.sites[site]) for place in places for name, site in zip(names, place, strict=True))
+    for name, kind in dict.fromkeys(pairs):
+        kind.factors(name, f"{where}.operators")
     return names, None
 
 
@@ -124,10 +143,10 @@ def terms_of(spec: Any, geometry: Geometry, where: str) -> tuple[Term | AllPairs
             terms += _collective(table, geometry, here)
             continue
         if geometry.everyone(table):
-            terms.append(_everyone(table, here))
+            terms.append(_everyone(table, geometry, here))
             continue
         places = geometry.places(table, here)
-        names, matrix = _operator(table, places, here)
+        names, matrix = _operator(table, places, geometry, here)
         key = f"{here}.coefficient"
         coefficients = [complex_of(c, key) for c in _for_each(table.get("coefficient", 1.0), len(places), key)]
         if "alpha" in table:
@@ -140,9 +159,9 @@ def terms_of(spec: Any, geometry: Geometry, where: str) -> tuple[Term | AllPairs
     return tuple(terms)
 
 
-def _everyone(table: Mapping[str, Any], where: str) -> AllPairs:
+def _everyone(table: Mapping[str, Any], geometry: Geometry, where: str) -> AllPairs:
     """A term on all pairs of many sites; on a complete graph alpha changes nothing."""
-    names, matrix = _operator(table, [(0, 1)], where)
+    names, matrix = _operator(table, geometry.everywhere(), geometry, where)
     if "alpha" in table:
         number(f"{where}.alpha", table["alpha"])
     return AllPairs(Term((0, 1), matrix, complex_of(table.get("coefficient", 1.0), f"{where}.coefficient"), names))
@@ -159,7 +178,7 @@ def _collective(table: Mapping[str, Any], geometry: Geometry, where: str) -> tup
     """A product of two sums over all sites."""
     if table.get("on") != "sites" or "matrix" in table or "alpha" in table:
         raise InputError(f'`{where}` must have two operators and on = "sites" where it is collective, but it has not')
-    names, _ = _operator(table, [(0, 1)], where)
+    names, _ = _operator(table, geometry.everywhere(), geometry, where)
     return collective_product(
         geometry.n_sites, names, complex_of(table.get("coefficient", 1.0), f"{where}.coefficient")
     )
@@ -168,34 +187,45 @@ def _collective(table: Mapping[str, Any], geometry: Geometry, where: str) -> tup
 def jumps_of(spec: Any, geometry: Geometry, where: str) -> tuple[Jump, ...]:
     """A list of jump tables. Raises InputError."""
     jumps: list[Jump] = []
+    first: dict[str, tuple[int, bool]] = {}  # label -> the table that has it first, and whether for an eigenmode
     for k, value in enumerate(list_of(spec, where)):
         here = f"{where}[{k}]"
-        table = table_of(value, here)
-        only_keys(table, _JUMP_KEYS, here)
-        places = geometry.places(table, here)
-        names, matrix = _operator(table, places, here)
-        if "rate" not in table and "rates" not in table:
-            raise InputError(f"`{here}.rate` must be given, but it is missing")
-        label = table.get("label", " ".join(names) or "jump")
-        if not isinstance(label, str) or not label:
-            raise InputError(f"`{here}.label` must be a name, but {describe(label)} was given")
-        if "rates" in table:
-            jumps += _correlated(table, places, names, matrix, geometry, label, here)
-            continue
-        key = f"{here}.rate"
-        if _is_collective(table, here):
-            weights = _for_each(table.get("weights", 1.0), len(places), f"{here}.weights")
-            terms = [
-                Term(place, matrix, complex_of(weight, f"{here}.weights"), names)
-                for place, weight in zip(places, weights, strict=True)
-            ]
-            jumps.append(Jump(tuple(terms), rate(key, table["rate"]), label))
-            continue
-        if "weights" in table:
-            raise InputError(f"`{here}.weights` must stand with collective = true, but it does not")
-        rates = [rate(key, value) for value in _for_each(table["rate"], len(places), key)]
-        jumps += [Jump((Term(place, matrix, 1.0, names),), r, label) for place, r in zip(places, rates, strict=True)]
+        found = _jumps_of_table(table_of(value, here), geometry, here)
+        for jump in found:
+            earlier, mode = first.setdefault(jump.label, (k, bool(jump.correlated)))
+            if earlier < k and (mode or jump.correlated):
+                raise InputError(
+                    f"`{here}.label` must keep each eigenmode of a correlated decay apart from other jumps, but "
+                    f"{jump.label!r} is a label in `{where}[{earlier}]` too"
+                )
+        jumps += found
     return tuple(jumps)
+
+
+def _jumps_of_table(table: Mapping[str, Any], geometry: Geometry, here: str) -> list[Jump]:
+    """The jumps of one table; `here` names it."""
+    only_keys(table, _JUMP_KEYS, here)
+    places = geometry.places(table, here)
+    names, matrix = _operator(table, places, geometry, here)
+    if "rate" not in table and "rates" not in table:
+        raise InputError(f"`{here}.rate` must be given, but it is missing")
+    label = table.get("label", " ".join(names) or "jump")
+    if not isinstance(label, str) or not label:
+        raise InputError(f"`{here}.label` must be a name, but {describe(label)} was given")
+    if "rates" in table:
+        return list(_correlated(table, places, names, matrix, geometry, label, here))
+    key = f"{here}.rate"
+    if _is_collective(table, here):
+        weights = _for_each(table.get("weights", 1.0), len(places), f"{here}.weights")
+        terms = [
+            Term(place, matrix, complex_of(weight, f"{here}.weights"), names)
+            for place, weight in zip(places, weights, strict=True)
+        ]
+        return [Jump(tuple(terms), rate(key, table["rate"]), label)]
+    if "weights" in table:
+        raise InputError(f"`{here}.weights` must stand with collective = true, but it does not")
+    rates = [rate(key, value) for value in _for_each(table["rate"], len(places), key)]
+    return [Jump((Term(place, matrix, 1.0, names),), r, label) for place, r in zip(places, rates, strict=True)]
 
 
 def _correlated(
@@ -208,6 +238,8 @@ def _correlated(
     if any(len(place) != 1 for place in places):
         raise InputError(f"`{where}.rates` must stand with operators of one site, but some places have more")
     sites = [place[0] for place in places]
+    if len(set(sites)) < len(sites):
+        raise InputError(f"`{where}.sites` must be distinct sites, but {describe(sites)} was given")
     key = f"{where}.rates"
     if isinstance(table["rates"], Mapping):
         form = table["rates"]
@@ -220,5 +252,8 @@ def _correlated(
         rates: ComplexMatrix = distance_rates(distances, **form, key=key).astype(complex)
     else:
         rates = matrix_of(table["rates"], key)
+        if len(rates) != len(sites):
+            n = len(sites)
+            raise InputError(f"`{key}` must be {n} x {n}, but it is {len(rates)} x {len(rates)}")
     operator = names[0] if matrix is None else matrix
     return correlated_decay(rates, operator, sites, label, key)

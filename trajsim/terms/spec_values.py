@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from trajsim.checks import complex_number, describe, number
+from trajsim.checks import complex_coupling, coupling, describe
 from trajsim.errors import InputError
 from trajsim.operators import ComplexMatrix, read_only
 
@@ -41,11 +41,11 @@ def only_keys(table: Mapping[str, Any], keys: Iterable[str], where: str) -> None
 def complex_of(value: Any, where: str) -> complex:
     """A number, "1+2j", or [re, im]. Raises InputError."""
     if isinstance(value, (list, tuple)) and len(value) == 2:
-        return complex(number(f"{where}[0]", value[0]), number(f"{where}[1]", value[1]))
+        return complex(coupling(f"{where}[0]", value[0]), coupling(f"{where}[1]", value[1]))
     if isinstance(value, str):
-        with contextlib.suppress(ValueError):  # complex_number says what is wrong
+        with contextlib.suppress(ValueError):  # complex_coupling says what is wrong
             value = complex(value.replace(" ", ""))
-    return complex_number(where, value)
+    return complex_coupling(where, value)
 
 
 def matrix_of(value: Any, where: str) -> ComplexMatrix:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from trajsim.checks import complex_number, describe, integer, number, rate
+from trajsim.checks import complex_coupling, coupling, describe, instance, integer, number, rate, tuple_of
 from trajsim.errors import InputError
 from trajsim.operators import read_only
 from trajsim.operators.eigenmodes import eigenmodes
@@ -55,14 +55,14 @@ class Term:
 
     def __post_init__(self) -> None:
         """Check and freeze."""
-        sites = tuple(integer("sites", site) for site in self.sites)
+        sites = tuple(integer("sites", site) for site in tuple_of("sites", self.sites, "site numbers"))
         if not sites or len(set(sites)) < len(sites):
             raise InputError(f"`sites` must be distinct sites, but {describe(self.sites)} was given")
         object.__setattr__(self, "sites", sites)
-        object.__setattr__(self, "coefficient", complex_number("coefficient", self.coefficient))
+        object.__setattr__(self, "coefficient", complex_coupling("coefficient", self.coefficient))
         if self.matrix is not None:
             object.__setattr__(self, "matrix", read_only("matrix", self.matrix))
-        names = tuple(self.names)
+        names = tuple_of("names", self.names, "names")
         object.__setattr__(self, "names", names)
         if (self.matrix is None) == (not names):
             raise InputError("`matrix` must be given, or `names`, but not both")
@@ -72,9 +72,7 @@ class Term:
     @classmethod
     def product(cls, names: Sequence[str], sites: Sequence[int], coefficient: complex = 1.0) -> Term:
         """coefficient * names[0] on sites[0] * names[1] on sites[1] * ..., e.g. ("Sx", "Sx"), (0, 1)."""
-        if isinstance(names, str):
-            raise InputError(f"`names` must be a list of names, but {names!r} was given")
-        return cls(tuple(sites), None, coefficient, tuple(names))
+        return cls(tuple_of("sites", sites, "site numbers"), None, coefficient, tuple_of("names", names, "names"))
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,7 +90,7 @@ class Jump:
 
     def __post_init__(self) -> None:
         """Check and freeze."""
-        terms = tuple(self.terms)
+        terms = tuple_of("terms", self.terms, "Terms")
         if not terms or not all(isinstance(term, Term) for term in terms):
             raise InputError("`terms` must be at least one Term, but something else was given")
         if not isinstance(self.label, str) or not self.label:
@@ -116,14 +114,19 @@ def local_jump(operator: str | ArrayLike, site: int, rate: float, label: str = "
 
 def pair_jump(matrix: ArrayLike, sites: tuple[int, int], rate: float, label: str = "jump") -> Jump:
     r"""\sqrt{rate} A_{ij}: any (d_i d_j, d_i d_j) matrix in `np.kron` order."""
-    return Jump((_term(read_only("matrix", matrix), tuple(sites)),), rate, label)
+    return Jump((_term(read_only("matrix", matrix), tuple_of("sites", sites, "site numbers")),), rate, label)
 
 
 def collective_jump(operator: str | ArrayLike, weights: Sequence[complex], rate: float, label: str = "jump") -> Jump:
-    r"""\sqrt{rate} \sum_i w_i A_i: one weight a site, from site 0 on; zero weights leave a site out."""
+    r"""\sqrt{rate} \sum_i w_i A_i: one weight a site, from site 0 on; zero weights leave a site out.
+
+    Raises InputError.
+    """
     if not isinstance(operator, str):
         operator = read_only("operator", operator)
-    values = [complex_number("weights", weight) for weight in weights]
+    values = [complex_coupling("weights", weight) for weight in tuple_of("weights", weights, "numbers, one a site")]
+    if not any(values):
+        raise InputError("`weights` must hold a number other than zero, but they do not")
     return Jump(tuple(_term(operator, (i,), w) for i, w in enumerate(values) if w), rate, label)
 
 
@@ -139,16 +142,17 @@ def correlated_decay(
         Gamma = \sum_m gamma_m u_m u_m^+,    L_m = \sqrt{gamma_m} \sum_i u_m(i) A_i.
 
     rates: Gamma, (n, n), Hermitian and positive semidefinite, inverse time. sites: the n sites, 0 .. n - 1 by
-    default. Mode m has the label "label[m]" and is counted by itself; the modes descend in rate, so that 0 is the
-    most superradiant one. Modes below 1e-12 of the largest rate are left out; the vectors are those of
-    `trajsim.operators.eigenmodes`, degenerate ones included, and stand in `SpinModel.decay_modes`. A set of jumps is
-    not unique: the modes need not have the symmetries that Gamma has. key: how messages call `rates`. Raises
-    InputError.
+    default. Mode m has the label "label[m]" and is counted by itself: a model in which another jump has that label is
+    refused. The modes descend in rate, so that 0 is the most superradiant one. Modes below 1e-12 of the largest rate
+    are left out; the vectors are those of `trajsim.operators.eigenmodes`, degenerate ones included, and stand in
+    `SpinModel.decay_modes`. A set of jumps is not unique: the modes need not have the symmetries that Gamma has. key:
+    how messages call `rates`. Raises InputError.
 
     Lehmberg, PRA 2, 883 (1970); Clemens, Horvath, Sanders, Carmichael, PRA 68, 023809 (2003) for the modes.
     """
     matrix = read_only(key, rates)
-    places = range(len(matrix)) if sites is None else tuple(integer("sites", site) for site in sites)
+    given = range(len(matrix)) if sites is None else tuple_of("sites", sites, "site numbers")
+    places = tuple(integer("sites", site) for site in given)
     if len(set(places)) < len(places) or len(places) != len(matrix):
         wanted = "distinct sites" if len(set(places)) < len(places) else f"{len(matrix)} sites, one a row of `{key}`"
         raise InputError(f"`sites` must be {wanted}, but {describe(list(places))} was given")
@@ -167,7 +171,7 @@ def _real_array(key: str, values: ArrayLike) -> NDArray[np.float64]:
     try:
         array = np.asarray(values, dtype=np.float64)
     except (TypeError, ValueError):
-        array = np.array(number(key, values))  # says what is wrong with it
+        array = np.array(coupling(key, values))  # says what is wrong with it
     if not np.isfinite(array).all():
         raise InputError(f"`{key}` must hold finite numbers, but it has NaN or infinity")
     return array
@@ -207,6 +211,7 @@ def exchange(lattice: Lattice, J: ArrayLike) -> tuple[Term | AllPairs, ...]:
     J: (Jx, Jy, Jz), or (3, 3) (its antisymmetric part is a Dzyaloshinskii-Moriya vector along i -> j), or
     (n_bonds, 3, 3) in the order of `lattice.bonds`. Raises InputError.
     """
+    _check_lattice(lattice)
     array = _exchange_matrix("J", J)
     if array.ndim == 2 and lattice.kind == "complete" and _too_many_pairs(lattice.n_sites):
         return _all_pairs(array.tolist())
@@ -226,6 +231,7 @@ def power_law(lattice: Lattice, J: ArrayLike, alpha: float) -> tuple[Term | AllP
     r_ij: the lattice's Euclidean distance (the shortest image on periodic lattices), nearest neighbours at 1.
     J: (Jx, Jy, Jz) or (3, 3), inverse time; no Kac factor is applied. Raises InputError.
     """
+    _check_lattice(lattice)
     array = _exchange_matrix("J", J)
     if array.ndim != 2:
         raise InputError("`J` must be (Jx, Jy, Jz) or a 3 x 3 matrix, but one for each bond was given")
@@ -247,7 +253,7 @@ def field(sites: Lattice | int, h: ArrayLike) -> tuple[Term, ...]:
     sites: a lattice or a number of sites. h: (hx, hy, hz), or (n_sites, 3) for one field a site. Raises
     InputError.
     """
-    n = _count(sites)
+    n = count_sites("sites", sites)
     array = _real_array("h", h)
     if array.shape not in ((3,), (n, 3)):
         raise InputError(f"`h` must be (hx, hy, hz) or one for each of {n} sites, but its shape is {array.shape}")
@@ -260,7 +266,7 @@ def single_site(sites: Lattice | int, operator: str | ArrayLike, coefficient: Ar
 
     coefficient: one real number, or one a site. Raises InputError.
     """
-    n = _count(sites)
+    n = count_sites("sites", sites)
     if not isinstance(operator, str):
         operator = read_only("operator", operator)
     array = _real_array("coefficient", coefficient)
@@ -270,5 +276,15 @@ def single_site(sites: Lattice | int, operator: str | ArrayLike, coefficient: Ar
     return tuple(_term(operator, (i,), values[i]) for i in range(n))
 
 
-def _count(sites: Lattice | int) -> int:
-    return integer("sites", getattr(sites, "n_sites", sites), least=1)
+def _check_lattice(value: Any) -> None:
+    from trajsim.lattice import Lattice
+
+    instance("lattice", value, Lattice, "a Lattice")
+
+
+def count_sites(key: str, sites: Lattice | int) -> int:
+    """The number of sites of a lattice, or of a number itself. Raises InputError."""
+    n = getattr(sites, "n_sites", sites)
+    if isinstance(n, bool) or not isinstance(n, (int, np.integer)):
+        raise InputError(f"`{key}` must be a Lattice or a number of sites, but {describe(sites)} was given")
+    return integer(key, n, least=1)

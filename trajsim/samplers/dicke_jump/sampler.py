@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from trajsim import observables as obs
 from trajsim import streams
+from trajsim.checks import is_number
 from trajsim.errors import InputError
 from trajsim.layout import BlockData, Layout
 from trajsim.records import JumpRecords
@@ -70,8 +71,9 @@ class DickeJump:
     def __post_init__(self) -> None:
         """Validate."""
         value = self.tolerance
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 1e-13 <= value <= 1e-2:
+        if not is_number(value) or not 1e-13 <= value <= 1e-2:
             raise InputError(f"`sampler.tolerance` must be a number from 1e-13 to 1e-2, but {value!r} was given")
+        object.__setattr__(self, "tolerance", float(value))
 
     def to_spec(self) -> dict[str, Any]:
         """As plain data (part of the identity of an ensemble)."""

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from trajsim import observables as obs
 from trajsim import streams
-from trajsim.checks import number
+from trajsim.checks import is_number, number
 from trajsim.errors import InputError, UnsupportedError
 from trajsim.layout import BlockData, Layout
 from trajsim.memory import require
@@ -99,8 +99,9 @@ class QuantumJump:
     def __post_init__(self) -> None:
         """Validate."""
         value = self.tolerance
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 1e-13 <= value <= 1e-2:
+        if not is_number(value) or not 1e-13 <= value <= 1e-2:
             raise InputError(f"`sampler.tolerance` must be a number from 1e-13 to 1e-2, but {value!r} was given")
+        object.__setattr__(self, "tolerance", float(value))
         if self.precision not in ("double", "single"):
             raise InputError(f"`sampler.precision` must be 'double' or 'single', but {self.precision!r} was given")
         if self.precision == "single" and value < 1e-6:

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from trajsim import observables as obs
 from trajsim import streams
-from trajsim.checks import number
+from trajsim.checks import is_number, number
 from trajsim.errors import InputError, UnsupportedError
 from trajsim.initial import Configuration, Product, RandomProduct
 from trajsim.layout import BlockData, Layout
@@ -127,8 +127,9 @@ class TruncatedWigner:
             if not self.time_step > 0:
                 raise InputError(f"`sampler.time_step` must be positive, but {self.time_step} was given")
         value = self.tolerance
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 1e-10 <= value <= 1e-2:
+        if not is_number(value) or not 1e-10 <= value <= 1e-2:
             raise InputError(f"`sampler.tolerance` must be a number from 1e-10 to 1e-2, but {value!r} was given")
+        object.__setattr__(self, "tolerance", float(value))
         if self.sampling not in RULES:
             raise InputError(f"`sampler.sampling` must be one of {', '.join(RULES)}, but {self.sampling!r} was given")
         if self.precision not in ("double", "single"):
