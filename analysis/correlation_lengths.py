@@ -9,10 +9,10 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from trajsim.checks import integer
 from trajsim.errors import InputError, UnsupportedError
 
 from . import opened
-from .arguments import integer
 from .correlations import connected_part
 from .results import JACKKNIFE, assemble
 from .structure_factors import fourier_weights

@@ -9,10 +9,10 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from trajsim.checks import integer
 from trajsim.errors import InputError
 
 from . import opened, steady
-from .arguments import integer
 
 Array = NDArray[np.float64]
 

@@ -9,11 +9,11 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from trajsim.checks import integer, number
 from trajsim.errors import InputError
 from trajsim.statistics import standard_error
 
 from . import opened, steady
-from .arguments import integer, number
 from .jump_records import blocks_of, has_records, recording, require
 from .results import JACKKNIFE, POOLED, assemble
 

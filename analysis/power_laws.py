@@ -8,10 +8,11 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from trajsim.checks import number
 from trajsim.errors import InputError
 from trajsim.statistics import student_interval
 
-from .arguments import interval, number
+from .arguments import interval
 from .results import check_result, other_parameters, swept_parameters
 
 Array = NDArray[np.float64]

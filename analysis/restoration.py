@@ -15,11 +15,11 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from trajsim.checks import number
 from trajsim.errors import InputError
 from trajsim.statistics import leave_one_out
 
 from . import opened
-from .arguments import number
 from .results import JACKKNIFE, assemble
 
 Array = NDArray[np.float64]
