@@ -133,6 +133,19 @@ def test_rare_events_that_nobody_saw_are_no_deviation(method: Any, dephasing: fl
     assert any("FAILED  judged components = 0" in text for text in texts)
 
 
+def test_a_wrong_constant_fails() -> None:
+    """<Sx> is zero by parity in every trajectory; a reference that is off by 0.1 is not excused by rare events."""
+
+    class Off(Lindblad):
+        def evolve(self, *arguments: Any) -> xr.Dataset:
+            return super().evolve(*arguments) + xr.Dataset({"magnetisation": ("component", [0.1, 0.0, 0.0])})
+
+    report = study(RING, QuantumJump(), DOWN, WINDOW, SEEN[:1], SMALL, seed=1, reference=Off())
+    assert failed(report) == {"largest |z|"}
+    assert report.labels[int(np.abs(report.scores.z).argmax())] == "magnetisation x"
+    assert report.scores.judged.all()
+
+
 def test_what_is_not_judged_is_said() -> None:
     """One component, too skewed for ensembles of sixteen."""
     at = grid.TimeGrid((0.3,))
