@@ -235,6 +235,40 @@ def test_bad_input(options, message):
     assert str(error.value) == message
 
 
+@pytest.mark.parametrize(
+    ("place", "value", "message"),
+    [
+        (0, "x", "`model` must be a SpinModel, but 'x' was given"),
+        (1, "quantum_jump", "`sampler` must be a sampler such as QuantumJump(), but 'quantum_jump' was given"),
+        (1, QuantumJump, "`sampler` must be a sampler such as QuantumJump(), but the class QuantumJump was given"),
+        (2, "-z", "`initial` must be an initial state of trajsim.initial, but '-z' was given"),
+        (3, [1.0, 2.0], "`grid` must be a TimeGrid or SteadyState of trajsim.grid, but [1.0, 2.0] was given"),
+        (4, ["energy"], "`observables` must be a list of observables, but ['energy'] was given"),
+        (4, None, "`observables` must be a list of observables, but None was given"),
+    ],
+)
+def test_what_cannot_be_drawn_is_refused(place, value, message):
+    arguments = [MODEL, QuantumJump(), START, TIMES, [record.Energy()]]
+    arguments[place] = value
+    with pytest.raises(InputError) as error:
+        trajsim.sample(*arguments, trajectories=2, seed=1)
+    assert str(error.value) == message
+
+
+@pytest.mark.parametrize(
+    ("state", "time", "message"),
+    [
+        (np.ones(3), 1.0, "`state` must have the shape (16,), but it has (3,)"),
+        (np.eye(16)[0], -1.0, "`time` must be zero or more, but -1.0 was given"),
+        (np.eye(16)[0], np.nan, "`time` must be a finite number, but nan was given"),
+    ],
+)
+def test_what_cannot_evolve_is_refused(state, time, message):
+    with pytest.raises(InputError) as error:
+        QuantumJump().compile(MODEL, START, TIMES, [record.Energy()]).no_jump(state, time)
+    assert str(error.value) == message
+
+
 def test_nothing_to_stack():
     with pytest.raises(InputError, match="`points` must hold at least one parameter point, but it is empty"):
         ensemble.stack([])

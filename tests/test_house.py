@@ -25,7 +25,7 @@ ROWS = (
     "model catalog initial",
     "terms",
     "lattice operators",
-    "checks errors grid kernel_cache layout statistics streams",
+    "checks errors grid kernel_cache layout memory statistics streams",
 )
 APART = {  # what a room must not know although it stands above it or beside it
     "samplers": "references",

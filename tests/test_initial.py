@@ -231,3 +231,20 @@ def test_bad_input(spec, message):
     with pytest.raises(InputError) as error:
         initial.from_spec(spec).check(MIXED)
     assert str(error.value) == message
+
+
+@pytest.mark.parametrize("axis", ["+x", "-y", [0.3, -0.2, 0.9], "+z", "-z"])
+def test_coherent_states_of_long_ladders(axis):
+    """By logarithms where binomials overflow: norm, mean and variance of S along the axis z, and the phases."""
+    from trajsim.initial import _coherent
+
+    x, y, z = initial.Product(axis).directions(1)[0]
+    spin = 2000.0
+    state = _coherent(spin, (x, y, z))
+    m = np.arange(-spin, spin + 1)
+    p = np.abs(state) ** 2
+    assert p.sum() == pytest.approx(1.0, rel=1e-10)
+    assert p @ m == pytest.approx(spin * z, abs=1e-7 * spin)
+    assert p @ m**2 - (p @ m) ** 2 == pytest.approx(spin * (1 - z**2) / 2, abs=1e-6 * spin)
+    raising = np.sqrt(spin * (spin + 1) - m[:-1] * (m[:-1] + 1))
+    assert np.vdot(state[1:], raising * state[:-1]) == pytest.approx(spin * (x + 1j * y), abs=1e-7 * spin)

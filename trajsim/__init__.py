@@ -45,6 +45,7 @@ __all__ = [  # noqa: RUF022 - classes and functions first, then modules
     "two_time_correlation",
     "analysis",
     "catalog",
+    "convergence",
     "errors",
     "grid",
     "initial",

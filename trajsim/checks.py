@@ -13,11 +13,13 @@ import numpy as np
 
 from trajsim.errors import InputError, UnsupportedError
 
-__all__ = ["complex_number", "describe", "integer", "number", "rate"]
+__all__ = ["complex_number", "describe", "instance", "integer", "number", "rate"]
 
 
 def describe(value: Any) -> str:
     """What was given, short enough for a message."""
+    if isinstance(value, type):
+        return f"the class {value.__name__}"
     if callable(value):
         return "a function"
     if isinstance(value, Mapping):
@@ -66,3 +68,9 @@ def integer(key: str, value: Any, least: int = 0) -> int:
     if value < least:
         raise InputError(f"`{key}` must be an integer of at least {least}, but {value} was given")
     return int(value)
+
+
+def instance(key: str, value: Any, kind: type | tuple[type, ...], wanted: str) -> None:
+    """Raises InputError unless `value` is an object of this kind."""
+    if not isinstance(value, kind):
+        raise InputError(f"`{key}` must be {wanted}, but {describe(value)} was given")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
+from trajsim.checks import instance
 from trajsim.errors import InputError, TrajsimWarning
 from trajsim.layout import BlockData, Layout
 
@@ -240,13 +241,22 @@ def sample(
     Warns: TrajsimWarning with what the method is known to get wrong on this model.
     """
     from trajsim import __version__, streams
+    from trajsim.grid import SteadyState, TimeGrid
+    from trajsim.initial import InitialState
+    from trajsim.model import SpinModel
+    from trajsim.observables import check_list
     from trajsim.records import check_size, check_supported
-    from trajsim.samplers.protocol import attributes_of, notes_of
+    from trajsim.samplers.protocol import attributes_of, check_sampler, notes_of
 
     for key, value in (("trajectories", trajectories), ("block", block)):
         if isinstance(value, bool) or not isinstance(value, int) or value < 1:
             raise InputError(f"`{key}` must be a positive integer, but {value!r} was given")
     root = streams.draw_seed() if seed is None else streams.check_seed(seed)
+    instance("model", model, SpinModel, "a SpinModel")
+    check_sampler(sampler)
+    instance("initial", initial, InitialState, "an initial state of trajsim.initial")
+    instance("grid", grid, (TimeGrid, SteadyState), "a TimeGrid or SteadyState of trajsim.grid")
+    observables = check_list(observables)
     check_supported(sampler, observables)
     sampler.check(model, initial)
     check_size(observables, model, len(grid.sample_times), block)

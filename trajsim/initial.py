@@ -54,8 +54,17 @@ def _coherent(spin: float, direction: tuple[float, float, float]) -> Vector:
     up, down = math.sqrt((1 + z) / 2), math.sqrt((1 - z) / 2)
     phase = complex(x, y) / math.hypot(x, y) if math.hypot(x, y) > 0 else 1.0 + 0.0j
     k = np.arange(d)
-    binomial = np.array([math.sqrt(math.comb(d - 1, int(j))) for j in k])  # integers of any size, below S = 512
-    return np.asarray(binomial * up**k * (down * phase) ** (d - 1 - k), dtype=np.complex128)
+    binomials = [math.comb(d - 1, j) for j in range(d)]  # integers of any size
+    if d <= 1000:
+        binomial = np.array([math.sqrt(number) for number in binomials])
+        return np.asarray(binomial * up**k * (down * phase) ** (d - 1 - k), dtype=np.complex128)
+    if z in (-1.0, 1.0):
+        ladder = np.zeros(d, dtype=np.complex128)
+        ladder[-1 if z > 0 else 0] = 1.0
+        return ladder
+    # products of numbers beyond those of floating point
+    logs = 0.5 * np.array([math.log(number) for number in binomials]) + k * math.log(up) + (d - 1 - k) * math.log(down)
+    return np.asarray(np.exp(logs) * phase ** (d - 1 - k), dtype=np.complex128)
 
 
 def _product(factors: Sequence[Vector]) -> Vector:

@@ -391,7 +391,7 @@ def families(model: SpinModel) -> tuple[str, ...]:
 
 def check_list(observables: Sequence[Observable]) -> tuple[Observable, ...]:
     """The observables of a list. Raises InputError if it is empty, names one twice, or holds something else."""
-    if isinstance(observables, Observable) or not all(isinstance(o, Observable) for o in observables):
+    if not isinstance(observables, Iterable) or not all(isinstance(o, Observable) for o in observables):
         raise InputError(f"`observables` must be a list of observables, but {observables!r} was given")
     if not observables:
         raise InputError("`observables` must hold at least one observable, but it is empty")

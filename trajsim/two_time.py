@@ -21,18 +21,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from trajsim.checks import instance
 from trajsim.errors import InputError
 from trajsim.grid import TimeGrid
 from trajsim.initial import InitialState
+from trajsim.model import SpinModel
 from trajsim.observables import Operator
 from trajsim.records import FinalStates, check_supported
+from trajsim.samplers.protocol import check_sampler
 from trajsim.samplers.status import OK
 from trajsim.terms import Term
 
 if TYPE_CHECKING:
     import xarray as xr
 
-    from trajsim.model import SpinModel
     from trajsim.model.lowering import LocalOperator
     from trajsim.samplers.protocol import CompiledSampler, Sampler
 
@@ -76,7 +78,10 @@ def two_time_correlation(
     from trajsim.model.embedding import embed
     from trajsim.statistics import standard_error
 
+    instance("model", model, SpinModel, "a SpinModel")
+    check_sampler(sampler)
     check_supported(sampler, [FinalStates()])
+    instance("initial", initial, InitialState, "an initial state of trajsim.initial")
     if isinstance(trajectories, bool) or not isinstance(trajectories, int) or trajectories < 1:
         raise InputError(f"`trajectories` must be a positive integer, but {trajectories!r} was given")
     starts, delays = (_increasing(values, key) for values, key in ((times, "times"), (taus, "taus")))
@@ -227,7 +232,7 @@ def _parts(operators: Iterable[LocalOperator]) -> list[Operator]:
 
 
 def _terms(given: Iterable[Term], key: str) -> tuple[Term, ...]:
-    terms = (given,) if isinstance(given, Term) else tuple(given)
+    terms = (given,) if isinstance(given, Term) else tuple(given) if isinstance(given, Iterable) else (given,)
     if not all(isinstance(term, Term) for term in terms):
         raise InputError(f"`{key}` must be a sequence of Terms, but {given!r} was given")
     return terms

@@ -103,3 +103,12 @@ def test_what_is_not_offered_is_not_weighed(tmp_path, capsys):
     path.write_text(path.read_text().replace("= 12 }", "= 500 }"))  # 2^500 amplitudes of a state that is never made
     assert main(["plan", str(path)]) == 2
     assert capsys.readouterr().err.count("purity") == 1
+
+
+def test_tables_that_do_not_fit_are_refused(tmp_path, capsys):
+    path = write(tmp_path, record="energy")
+    path.write_text(
+        path.read_text().replace("= 12 }", "= 100000 }").replace("energy = true", 'pair_correlation = ["xx"]')
+    )
+    assert main(["plan", str(path)]) == 2
+    assert "`pair_correlation` of 100000 spins needs" in capsys.readouterr().err

@@ -110,3 +110,21 @@ def test_a_method_without_dynamics_says_so():
 def test_a_time_grid_gives_its_times():
     answer = trajsim.solve(MODEL, Counting(), [record.Energy()], Haar(), TimeGrid(TIMES))
     np.testing.assert_array_equal(answer["time"], TIMES)
+
+
+def test_what_is_no_model_reference_or_state_is_refused():
+    model, wanted = MODEL, [record.Energy()]
+    for arguments, message in (
+        (("x", trajsim.Lindblad(), wanted), "`model` must be a SpinModel, but 'x' was given"),
+        ((model, "lindblad", wanted), "`reference` must be a reference such as trajsim.Lindblad.., but 'lindblad'"),
+        ((model, trajsim.Lindblad, wanted), "`reference` must be .*, but the class Lindblad was given"),
+        ((model, trajsim.Lindblad(), None), "`observables` must be a list of observables, but None"),
+        (
+            (model, trajsim.Lindblad(), wanted, "-z", [1.0]),
+            "`initial` must be an initial state of trajsim.initial, but '-z'",
+        ),
+    ):
+        with pytest.raises(InputError, match=message):
+            trajsim.solve(*arguments)
+    with pytest.raises(InputError, match="`initial` must be an initial state"):
+        trajsim.FactorisedMeanField("+x")

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trajsim.errors import TrajectoryError
-from trajsim.references.memory import require
+from trajsim.memory import require
 from trajsim.samplers.status import OK, describe
 
 if TYPE_CHECKING:

@@ -120,7 +120,7 @@ def _jumps(jumps: Sequence[SpinJump], n: int) -> tuple[tuple[CollectiveJump, ...
     families: dict[tuple[str, bytes], list[SpinJump]] = {}
     collective = []
     for jump in jumps:
-        if len(jump.sites) == 1 and n > 1:
+        if len(jump.sites) == 1:
             content = jump.vectors.tobytes() + np.complex128(jump.constant).tobytes()
             families.setdefault((jump.label, content), []).append(jump)
         elif len(jump.sites):  # a jump proportional to the identity does nothing

@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trajsim import observables as record
-from trajsim.checks import number
+from trajsim.checks import instance, number
 from trajsim.errors import InputError, UnsupportedError
 from trajsim.initial import Configuration, InitialState, Product
 from trajsim.model.spin_polynomials import SpinJump, spin_form
@@ -64,6 +64,7 @@ class FactorisedMeanField:
         for key in ("longest", "stationary"):
             if not number(key, getattr(self, key)) > 0:
                 raise InputError(f"`{key}` must be positive, but {getattr(self, key)} was given")
+        instance("initial", self.initial, InitialState, "an initial state of trajsim.initial")
 
     def steady_state(self, model: SpinModel, observables: Sequence[Observable]) -> xr.Dataset:
         """Expectation values in the steady state that is reached from `initial`; attrs: residual, the rate left.

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from trajsim.checks import describe, instance
 from trajsim.errors import InputError, UnsupportedError
 from trajsim.grid import TimeGrid
+from trajsim.initial import InitialState
+from trajsim.model import SpinModel
 from trajsim.observables import check_list
 
 if TYPE_CHECKING:
     import xarray as xr
 
-    from trajsim.initial import InitialState
-    from trajsim.model import SpinModel
     from trajsim.observables import Observable
     from trajsim.references.protocol import Reference
 
@@ -34,12 +35,18 @@ def solve(
     Raises InputError for bad input, UnsupportedError where the reference does not apply to the model.
     """
     listed = check_list(observables)
+    instance("model", model, SpinModel, "a SpinModel")
+    if isinstance(reference, type) or not hasattr(reference, "steady_state"):
+        raise InputError(
+            f"`reference` must be a reference such as trajsim.Lindblad(), but {describe(reference)} was given"
+        )
     if times is None:
         if initial is not None:
             raise InputError("`initial` must come with `times`, but no times were given: a steady state has no start")
         return reference.steady_state(model, listed)
     if initial is None:
         raise InputError("`initial` must be given with `times`, but it is missing")
+    instance("initial", initial, InitialState, "an initial state of trajsim.initial")
     grid = times if isinstance(times, TimeGrid) else TimeGrid(times)
     evolve = getattr(reference, "evolve", None)
     if evolve is None:

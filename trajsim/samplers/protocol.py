@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
+from trajsim.checks import describe
+from trajsim.errors import InputError
+
 if TYPE_CHECKING:
     from trajsim.grid import Grid
     from trajsim.initial import InitialState
@@ -12,7 +15,13 @@ if TYPE_CHECKING:
     from trajsim.model import SpinModel
     from trajsim.observables import Observable
 
-__all__ = ["CompiledSampler", "Sampler", "attributes_of", "notes_of"]
+__all__ = [
+    "CompiledSampler",
+    "Sampler",
+    "attributes_of",
+    "check_sampler",
+    "notes_of",
+]
 
 
 class CompiledSampler(Protocol):
@@ -85,3 +94,9 @@ def attributes_of(sampler: Sampler, model: SpinModel) -> dict[str, Any]:
     """What an opened ensemble says about its sampler beside the campaign's text."""
     attributes: dict[str, Any] = sampler.attributes(model) if hasattr(sampler, "attributes") else {}
     return attributes
+
+
+def check_sampler(sampler: object) -> None:
+    """Raises InputError unless it is a sampler: the class of one is none."""
+    if isinstance(sampler, type) or not hasattr(sampler, "method"):
+        raise InputError(f"`sampler` must be a sampler such as QuantumJump(), but {describe(sampler)} was given")

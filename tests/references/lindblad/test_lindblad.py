@@ -209,7 +209,7 @@ def test_too_large_is_refused_with_the_number():
 
 def test_a_sector_that_is_too_large_is_refused(monkeypatch):
     """The density matrix fits, the Liouvillian does not: a memory of 30 MiB."""
-    monkeypatch.setattr("trajsim.references.memory.os.sysconf", lambda _: 5600)
+    monkeypatch.setattr("trajsim.memory.os.sysconf", lambda _: 5600)
     model = catalog.dissipative_xyz(Lattice.chain(7), 2.0, 0.0, 1.0)
     with pytest.raises(UnsupportedError, match=r"the Liouvillian of 128 states, .* unknowns .* needs 0\.\d+ GiB"):
         trajsim.Lindblad().steady_density(catalog.driven_xy(Lattice.chain(7, periodic=False), 0.5, 0.8, 1.5))

@@ -139,3 +139,13 @@ def test_inversion_that_is_too_large_is_refused(monkeypatch):
     monkeypatch.setattr("trajsim.references.lindblad.spectrum._LARGEST_LU", 10.0)
     with pytest.raises(UnsupportedError, match="a sparse LU of its"):
         nearest_modes(catalog.gain_loss_chain(1, 4.0, 1.0, 0.0, 0.6, 0.5, periodic=False))
+
+
+def test_momenta_without_pairs_have_no_modes():
+    """At Jx = Jy Sz is conserved, and the states that differ by all four spins have momentum 0 only."""
+    model = catalog.dissipative_xyz(Lattice.chain(4), 0.6, 0.6, 1.0)
+    assert gap(model) == pytest.approx(0.5, rel=1e-9)  # half of gamma
+    empty = [s for s in sectors(model) if not slowest_modes(model, 1, [s]).sizes["mode"]]
+    assert empty
+    with pytest.raises(InputError, match="`sectors` must have a mode besides the steady state"):
+        gap(model, empty[:1])

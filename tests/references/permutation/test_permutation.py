@@ -278,3 +278,26 @@ def test_a_scan_of_susceptibilities():
         model = xyz(14, Jy=Jy)
         expected = Permutation().susceptibility(model).susceptibility
         np.testing.assert_allclose(Permutation().susceptibility(model, scan).susceptibility, expected, rtol=1e-8)
+
+
+def test_what_does_not_fit_is_refused_before_it_is_made():
+    for n in (2000, 100_000):
+        with pytest.raises(UnsupportedError, match=rf"the density matrix of {n} spins needs .* GiB"):
+            trajsim.solve(xyz(n), Permutation(), [record.Energy()], Product("+x"), [1.0])
+        with pytest.raises(UnsupportedError, match=rf"the Liouvillian of {n} spins needs .* GiB"):
+            Permutation().antigap(xyz(n))
+
+
+def test_an_evolution_that_does_not_fit_is_refused(monkeypatch):
+    monkeypatch.setattr("trajsim.memory.os.sysconf", lambda _: 2**12)  # 16 MiB
+    with pytest.raises(UnsupportedError, match=r"the evolution of 60 spins needs 0\.0.* GiB"):
+        trajsim.solve(xyz(60), Permutation(), [record.Energy()], Product("+x"), [1.0])
+
+
+def test_a_single_spin():
+    """Its decay is a local one: as the Lindblad equation has it."""
+    model = SpinModel.on(1, [Term.product(("Sx",), (0,), 1.2)], [local_jump("S-", 0, 1.0, "decay")])
+    wanted = [record.Magnetisation(), record.Energy()]
+    found, exact = (trajsim.solve(model, reference, wanted) for reference in (Permutation(), trajsim.Lindblad()))
+    for observable in wanted:
+        np.testing.assert_allclose(found[observable.name], exact[observable.name], atol=1e-13)

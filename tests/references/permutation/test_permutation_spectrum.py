@@ -9,7 +9,7 @@ from systems import Lindblad
 
 from trajsim import catalog
 from trajsim import observables as record
-from trajsim.errors import UnsupportedError
+from trajsim.errors import InputError, UnsupportedError
 from trajsim.lattice import Lattice
 from trajsim.model import SpinModel, local_jump
 from trajsim.model.collective import collective_form
@@ -124,3 +124,22 @@ def test_angular_average_is_the_integral(seed):
     integral = quad(lambda a: np.linalg.norm(chi @ [np.cos(a), np.sin(a)]) / (2 * np.pi), 0, 2 * np.pi)[0]
     assert angular_average(chi) == pytest.approx(integral, rel=1e-7)
     assert angular_average(np.zeros((2, 2))) == 0.0
+
+
+def test_reflection_is_refused_where_the_field_breaks_it():
+    """Decay alone is not enough: in a transverse field the far end of the spectrum says nothing about the gap."""
+    complete = Lattice.complete(4)
+    for model in (catalog.driven_ising(complete, 1.0, 0.8, 4.0), catalog.driven_xy(complete, 1.0, 1.0, 4.0)):
+        with pytest.raises(UnsupportedError, match="must be symmetric about -2 for the antigap, but its fastest mode"):
+            Permutation().antigap(model)
+
+
+@pytest.mark.parametrize("count", [0, -1, 1.5, "a", True])
+def test_bad_counts_are_refused(count):
+    for method in (Permutation().gap, Permutation().antigap):
+        with pytest.raises(InputError, match="`count` must be"):
+            method(xyz(4), count)
+
+
+def test_a_model_without_decay_has_no_gap():
+    assert min(Permutation().gap(xyz(3, gamma=0.0, collective_decay=1.0)).values()) >= 0.0

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trajsim.lattice.translation_group import TranslationGroup
-from trajsim.references.memory import require
+from trajsim.memory import require
 
 if TYPE_CHECKING:
     from trajsim.model import SpinModel

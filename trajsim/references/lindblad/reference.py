@@ -18,13 +18,13 @@ from trajsim.checks import number
 from trajsim.errors import InputError, UnsupportedError
 from trajsim.grid import TimeGrid
 from trajsim.initial import Haar, RandomProduct
+from trajsim.memory import require
 from trajsim.observables import check_list, families
 from trajsim.references.lindblad.density import DensityMatrix
 from trajsim.references.lindblad.expectations import Expectations, expectation
 from trajsim.references.lindblad.liouvillian import Liouvillian, Operators
 from trajsim.references.lindblad.pairs import BYTES_A_PAIR, PairBasis, WeakSymmetries
 from trajsim.references.lindblad.steady import steady_vector
-from trajsim.references.memory import require
 from trajsim.references.result import to_dataset
 
 if TYPE_CHECKING:

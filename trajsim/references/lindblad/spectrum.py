@@ -114,6 +114,8 @@ def gap(model: SpinModel, sectors: Sequence[Sector] | None = None) -> float:
         for sector in listed
         for modes in [slowest_modes(model, 2, [sector])]
     ]
+    if not sum(map(len, slow)):
+        raise InputError("`sectors` must have a mode besides the steady state, but they have none")
     return max(float(-np.concatenate(slow).max()), 0.0)
 
 
@@ -228,7 +230,8 @@ def _inverted(matrix: Any, start: NDArray[Any], count: int, point: complex) -> t
 def _dataset(
     model: SpinModel, found: Iterable[tuple[NDArray[np.complex128], NDArray[np.float64], Sector]], key: Key
 ) -> xr.Dataset:
-    pieces = list(found)
+    nothing = (np.empty(0, dtype=np.complex128), np.empty(0), Sector())  # a momentum may have no pairs
+    pieces = [nothing, *found]
     values = np.concatenate([piece[0] for piece in pieces])
     order = np.argsort(key(values), kind="stable")
     labels = {

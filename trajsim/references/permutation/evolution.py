@@ -12,6 +12,7 @@ import numpy as np
 from scipy.sparse import block_array, csr_array
 from scipy.sparse.linalg import expm_multiply
 
+from trajsim.memory import require
 from trajsim.model.collective import CollectiveForm
 from trajsim.operators.dicke_basis import ladders
 from trajsim.references.permutation.liouvillian import liouvillian, rate_operators, symmetry
@@ -19,6 +20,8 @@ from trajsim.references.permutation.space import EVEN, ODD, WHOLE, Sector, Space
 from trajsim.references.permutation.state import PermutationState
 
 __all__ = ["evolve"]
+
+_BYTES = 600.0  # for each element of rho: the matrix while it is made (measured at N = 80 to 240)
 
 
 def _spaces(form: CollectiveForm, state: PermutationState) -> list[Space]:
@@ -35,6 +38,8 @@ def evolve(
 ) -> Iterator[tuple[PermutationState, dict[str, float]]]:
     """(state, {family: mean number of jumps since t = 0}) at each of the increasing times."""
     spaces = _spaces(form, state)
+    needed = _BYTES * sum(space.size for space in spaces)
+    require(needed, f"the evolution of {form.n_sites} spins", "draw trajectories by `DickeJump` instead")
     rates = rate_operators(form, ladders(form.n_sites))
     vectors, generators = [], []
     for space in spaces:

@@ -17,8 +17,10 @@ import numpy as np
 import xarray as xr
 
 from trajsim import initial as starts
+from trajsim.checks import integer
 from trajsim.errors import InputError, UnsupportedError
 from trajsim.grid import TimeGrid
+from trajsim.memory import require
 from trajsim.model import SpinModel
 from trajsim.model.collective import collective_form
 from trajsim.references.permutation.evolution import evolve
@@ -26,7 +28,7 @@ from trajsim.references.permutation.liouvillian import symmetry
 from trajsim.references.permutation.observables import jump_rates, values
 from trajsim.references.permutation.response import angular_average, susceptibility
 from trajsim.references.permutation.space import EVEN, ODD, WHOLE
-from trajsim.references.permutation.spectrum import everything, farthest, nearest, reflection
+from trajsim.references.permutation.spectrum import everything, gaps_from_afar, nearest
 from trajsim.references.permutation.state import PermutationState, coherent, maximally_mixed
 from trajsim.references.permutation.steady import Scan, steady
 from trajsim.references.result import to_dataset
@@ -115,22 +117,20 @@ class Permutation:
     def gap(self, model: SpinModel, count: int = 8) -> dict[str, float]:
         """min |Re lambda| besides the zero of the steady state, by sector, of the `count` eigenvalues nearest to zero.
 
-        See `permutation_spectrum.nearest` for what they may miss.
+        An oscillating mode beyond the farthest of them may decay more slowly: a larger `count` finds it.
         """
+        count = integer("count", count, least=1)
         form = collective_form(model)
         found = {name: nearest(form, sector, count) for name, sector in _sectors(form).items()}
-        return {name: float(-values.real.max()) for name, values in found.items()}
+        return {name: max(float(-values.real.max()), 0.0) for name, values in found.items()}
 
     def antigap(self, model: SpinModel, count: int = 4) -> dict[str, float]:
-        """The gap by sector from the far end of a weakly PT-symmetric spectrum (local decay and pumping alone)."""
+        """The gap by sector from the far end of a weakly PT-symmetric spectrum, from `count` eigenvalues there.
+
+        Raises UnsupportedError for jumps other than local decay and pumping, and for H that breaks the symmetry.
+        """
         form = collective_form(model)
-        edge = 2 * reflection(form)
-        gaps = {}
-        for name, sector in _sectors(form).items():
-            distances = np.sort(farthest(form, sector, count).real) + edge
-            # the mirror image of the steady state is not a mode of the gap
-            gaps[name] = float(distances[1] if distances[0] < 1e-6 * edge else distances[0])
-        return gaps
+        return gaps_from_afar(form, _sectors(form), integer("count", count, least=2))
 
 
 def _sectors(form: CollectiveForm) -> dict[str, Any]:
@@ -140,6 +140,8 @@ def _sectors(form: CollectiveForm) -> dict[str, Any]:
 def _start(model: SpinModel, initial: InitialState) -> PermutationState:
     """The initial state in the Dicke basis. Raises UnsupportedError for one that is not permutation symmetric."""
     n = model.n_sites
+    needed = 100.0 * float(WHOLE.sizes(n).sum())  # the blocks, and the tables of their elements
+    require(needed, f"the density matrix of {n} spins", "draw trajectories by `DickeJump` instead")
     if isinstance(initial, starts.RandomProduct | starts.Haar):
         return maximally_mixed(n)  # the mean over the draws
     if isinstance(initial, starts.Product):

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trajsim.errors import UnsupportedError
+from trajsim.memory import require
 from trajsim.model.collective import CollectiveForm
 from trajsim.references.generic import generic_vector
-from trajsim.references.memory import require
 from trajsim.references.permutation.elimination import RESIDUAL, Elimination, memory, refined
 from trajsim.references.permutation.flexible_gmres import combined
 from trajsim.references.permutation.liouvillian import liouvillian, steady_sector

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from trajsim import observables as obs
 from trajsim.errors import UnsupportedError
 from trajsim.layout import Field
+from trajsim.memory import require
 from trajsim.observables import COVARIANCE_MOMENTS, ORDERS
 from trajsim.records import JumpRecords
 from trajsim.samplers.dicke_jump.measurement import HIGHER, MOMENTS
@@ -61,6 +62,10 @@ def _coefficients(observable: obs.Observable, field: Field, model: SpinModel) ->
     from trajsim.model.collective import collective_form
 
     spins = model.n_sites
+    require(
+        4 * 8.0 * field.size * len(MOMENTS), f"`{observable.name}` of {spins} spins",
+        "record `correlation`, where all pairs are one number",
+    )  # fmt: skip
     unit = np.eye(len(MOMENTS))
     if isinstance(observable, obs.Magnetisation | obs.SiteMagnetisation):
         rows = [unit[_moment(a)] / spins for a in observable.components]

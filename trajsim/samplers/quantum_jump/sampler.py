@@ -10,7 +10,6 @@ normalised. Dalibard, Castin, Moelmer, PRL 68, 580 (1992); Plenio, Knight, RMP 7
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -20,8 +19,10 @@ from numpy.typing import NDArray
 
 from trajsim import observables as obs
 from trajsim import streams
+from trajsim.checks import number
 from trajsim.errors import InputError, UnsupportedError
 from trajsim.layout import BlockData, Layout
+from trajsim.memory import require
 from trajsim.model.local_operators import check_matrices
 from trajsim.samplers import simd
 from trajsim.samplers.block import BlockMoments
@@ -308,12 +309,8 @@ class CompiledQuantumJump:
     def _memory(self) -> Space:
         """Vectors and scratch, made once. Raises UnsupportedError if this machine has not enough memory."""
         if self._space is None:
-            there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-            if self.memory_bytes > there:
-                raise UnsupportedError(
-                    f"the model must fit into memory, but a trajectory of {self.model.hilbert_dimension} basis states "
-                    f"needs {self.memory_bytes / 2**30:.3g} GiB and this machine has {there / 2**30:.3g} GiB"
-                )
+            what = f"a trajectory of {self.model.hilbert_dimension} basis states"
+            require(self.memory_bytes, what, "take fewer sites or a machine with more")
             self._space = (FrugalSpace if self.settings.memory == "low" else Space)(
                 vectors=aligned((self._orders + 1, self._stride), self._dtype),
                 work=aligned((self._kept.length,), self._dtype),
@@ -329,8 +326,15 @@ class CompiledQuantumJump:
         """exp(-i H_eff time) |state>, not normalised: what happens between jumps, by the kernel and its tolerance.
 
         state (D,): on the full space, normalised, in the sector of the initial state.
+        time: zero or more, in inverse rates.
         Raises: InputError if it is not; UnsupportedError if the kernel reports a failure.
         """
+        if np.shape(state) != (self.model.hilbert_dimension,):
+            raise InputError(
+                f"`state` must have the shape ({self.model.hilbert_dimension},), but it has {np.shape(state)}"
+            )
+        if number("time", time) < 0.0:
+            raise InputError(f"`time` must be zero or more, but {time!r} was given")
         space, inside = self._memory(), self._kept.compressed(self._kept.sector, state)
         if not abs(np.vdot(inside, inside).real - 1.0) < 1e-6:
             raise InputError("`state` must be normalised and lie in the sector of the initial state, but it does not")

@@ -10,7 +10,6 @@ positive-diffusion approximation: Huber, Kirton, Rabl, PRA 102, 012219 (2020), S
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -26,6 +25,7 @@ from trajsim.checks import number
 from trajsim.errors import InputError, UnsupportedError
 from trajsim.initial import Configuration, Product, RandomProduct
 from trajsim.layout import BlockData, Layout
+from trajsim.memory import require
 from trajsim.model.spin_polynomials import spin_form
 from trajsim.records import check_supported
 from trajsim.records.classical import TimeStepError
@@ -290,13 +290,7 @@ class CompiledTruncatedWigner:
         They are drawn by `LANES` = 32 at once: a count that is no multiple of that draws some that are dropped.
         Raises: UnsupportedError where the samples do not fit into memory.
         """
-        there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-        if self.memory_bytes > there:
-            raise UnsupportedError(
-                f"the samples of {LANES} trajectories must fit into memory, but they need "
-                f"{self.memory_bytes / 2**30:.3g} GiB and this machine has {there / 2**30:.3g} GiB: record less, or "
-                "less often"
-            )
+        require(self.memory_bytes, f"the record of {LANES} trajectories", "record less, or less often")
         key = streams.stream_key(seed, self.stream)
         moments = BlockMoments(self.layout, count, keep_raw)
         none = np.zeros(0, dtype=np.int64)

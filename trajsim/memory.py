@@ -1,4 +1,4 @@
-"""What a reference needs, compared with what the machine has, before it is taken."""
+"""What a method needs, compared with what the machine has, before it is taken."""
 
 from __future__ import annotations
 
