@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from trajsim.campaign.spec import Campaign
 from trajsim.campaign.study import Study, small_version
 from trajsim.cli import main
-from trajsim.errors import CampaignError
+from trajsim.errors import CampaignError, InputError
 
 CAMPAIGN = """
 [model]
@@ -76,6 +77,8 @@ def test_the_section_is_no_part_of_the_identity() -> None:
     ("line", "fault"),
     [
         ("trajectorys = 3", "`convergence.trajectorys` must be one of trajectories, "),
+        ("self = 3", "`convergence.self` must be one of trajectories, "),
+        ("steps = 3", "`convergence.steps` must be a list, but 3 was given"),
         ("until = -1.0", "`convergence.until` must be greater than 0"),
         ("small = 64", "`convergence.trajectories` must be at least 4096 for 32 groups"),
         ("steps = [0.1, 0.1, 0.2]", "`convergence.steps` must be at least three different positive numbers"),
@@ -88,6 +91,26 @@ def test_faults_of_the_section(line: str, fault: str) -> None:
         Campaign.parse(CAMPAIGN.replace("length = 30", "length = 6") + line)
     assert fault in str(caught.value)
     assert str(caught.value).count("\n") == 0
+
+
+@pytest.mark.parametrize(
+    ("settings", "fault"),
+    [
+        ({"trajectories": 0}, "`convergence.trajectories` must be at least 40, but 0 was given"),
+        ({"until": float("nan")}, "`convergence.until` must be a finite number, but NaN was given"),
+        ({"trajectoris": 1}, "`convergence.trajectoris` must be one of trajectories, .*; did you mean `trajectories`"),
+        ({"self": 1}, "`convergence.self` must be one of trajectories, "),
+        ({"trajectories": 64, "groups": 20}, "`convergence.trajectories` must be at least 640 for 20 groups"),
+        ({"trajectories": 40, "groups": 10**4}, "`convergence.trajectories` must be at least 320000 for 10000 groups"),
+        ({"steps": [1e-3]}, "`convergence.steps` must be at least three different positive numbers"),
+        ({"steps": 1e-3}, "`convergence.steps` must be a list, but 0.001 was given"),
+        ({"steps": [0.1, "x", 0.2]}, "`convergence.steps.1` must be a number"),
+    ],
+)
+def test_settings_in_python_have_the_faults_of_the_section(settings: dict[str, Any], fault: str) -> None:
+    with pytest.raises(InputError, match=fault) as caught:
+        Study(**settings)
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -157,6 +180,25 @@ def test_a_failed_check_is_5(
     assert "FAILED" in out
     assert "seed 11" in out
     assert (tmp_path / "figure.pdf").read_bytes().startswith(b"%PDF")
+
+
+def test_a_study_that_judges_nothing_is_5_and_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    text = CAMPAIGN.replace('kind = "chain", length = 30', 'kind = "complete", n_sites = 6')
+    text = text.replace("Jx = 2.0\nJy = 0.0", "Jx = 0.6\nJy = 0.9").split("[steady_state]")[0] + (
+        "[times]\nstart = 0.1\nstop = 0.2\nstep = 0.1\n[ensemble]\ntrajectories = 8\nseed = 7\n"
+        '[record]\nmagnetisation = ["z"]\njump_counts = true\n[convergence]\npaths = 32\n'
+    )
+    Path("rare.toml").write_text(text, encoding="utf-8")
+    out, _ = converge(capsys, 5, "rare.toml")
+    failures = [line for line in out.splitlines() if line.startswith("FAILED")]
+    assert len(failures) == 1
+    assert "judged components" in failures[0]
+    for words in ("none can be judged", "no spread seen", "not known", "but for `judged components`"):
+        assert words in out
+    assert "inf " not in out.replace("1   inf", "")
 
 
 def test_without_an_exact_answer_it_is_2_with_the_memory(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

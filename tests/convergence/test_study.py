@@ -16,7 +16,7 @@ from trajsim import records as kept
 from trajsim.convergence import Report, Study, study
 from trajsim.convergence.figure import draw_report
 from trajsim.convergence.truth import best_reference, solve_on_grid
-from trajsim.errors import UnsupportedError
+from trajsim.errors import InputError, UnsupportedError
 from trajsim.references.permutation import Permutation
 from trajsim.terms import Term
 
@@ -42,7 +42,7 @@ def sound() -> Report:
 def test_quantum_jump_passes(sound: Report) -> None:
     assert failed(sound) == set()
     assert [c.name for c in sound.checks] == [
-        "largest |z|", "slope", "coverage", "error / tolerance", "order, trajectory"
+        "judged components", "largest |z|", "slope", "coverage", "error / tolerance", "order, trajectory"
     ]  # fmt: skip
     assert (sound.method, sound.truth.reference, sound.trajectories) == ("quantum_jump", "lindblad", 1024)
     assert len(sound.labels) == len(sound.exact) == len(sound.scores.z) == 3 + 2 * 4 + 1
@@ -89,7 +89,7 @@ class Careless(QuantumJump):
 
 
 def test_a_sampler_of_half_the_order_fails() -> None:
-    settings = SMALL.model_copy(update={"steps": [1e-4, 1e-5, 1e-6, 1e-7, 1e-8]})
+    settings = SMALL.model_copy(update={"steps": (10.0 ** -np.linspace(3, 11, 25)).tolist()})
     report = study(RING, Careless(1e-8), DOWN, WINDOW, SEEN, settings, seed=1)
     assert "order, trajectory" in failed(report)
 
@@ -100,6 +100,100 @@ class Sluggish(TruncatedWigner):
 
     def compile(self, *arguments: Any, **more: Any) -> Any:
         return replace(TruncatedWigner(), time_step=0.05).compile(*arguments, **more)
+
+
+def rare(**more: Any) -> tuple[Any, ...]:
+    """From -z pairs of spins go up with an amplitude of about |Jx - Jy| t / 4N: jumps are rare at early times."""
+    return catalog.dissipative_xyz(Lattice.complete(6), 0.6, 0.9, 1.0, **more), DOWN, grid.TimeGrid((0.0, 0.1, 0.2))
+
+
+@pytest.mark.parametrize(
+    ("method", "dephasing"),
+    [(DickeJump(), 0.0), (QuantumJump(), 0.0), (QuantumJump(), 1.0)],
+    ids=["dicke_jump", "quantum_jump", "nearly alike"],
+)
+def test_rare_events_that_nobody_saw_are_no_deviation(method: Any, dephasing: float) -> None:
+    """At t = 0.1 a trajectory has jumped with a probability of 3e-5. With dephasing the others differ a little, by far
+    less than the jumps that are not there."""
+    model, start, times = rare(dephasing=dephasing)
+    seen = [record.Magnetisation(("z",)), *([] if dephasing else [record.JumpCounts()])]
+    report = study(model, method, start, times, seen, Study(paths=32), seed=1)
+    assert failed(report) == {"judged components"}
+    assert report.scores.rare.any()
+    assert report.decay is report.coverage is None
+    assert any("slope and coverage are not known: no component that varies can be judged" in n for n in report.notes)
+    if not dephasing:
+        blind = [cost for cost in report.costs if cost.method in {"quantum_jump, momentum"}]
+        assert [(cost.trajectories, np.isnan(cost.seconds), cost.about) for cost in blind] == [
+            (None, True, "no spread seen")
+        ]
+        assert any("quantum_jump, momentum cost is not known" in note for note in report.notes)
+    texts = [text.get_text() for axes in draw_report(report).figure.axes for text in axes.texts]
+    assert any("no component that varies" in text for text in texts)
+    assert any("FAILED  judged components = 0" in text for text in texts)
+
+
+def test_a_wrong_constant_fails() -> None:
+    """<Sx> is zero by parity in every trajectory; a reference that is off by 0.1 is not excused by rare events."""
+
+    class Off(Lindblad):
+        def evolve(self, *arguments: Any) -> xr.Dataset:
+            return super().evolve(*arguments) + xr.Dataset({"magnetisation": ("component", [0.1, 0.0, 0.0])})
+
+    report = study(RING, QuantumJump(), DOWN, WINDOW, SEEN[:1], SMALL, seed=1, reference=Off())
+    assert failed(report) == {"largest |z|"}
+    assert report.labels[int(np.abs(report.scores.z).argmax())] == "magnetisation x"
+    assert report.scores.judged.all()
+
+
+def test_what_is_not_judged_is_said() -> None:
+    """One component, too skewed for ensembles of sixteen."""
+    at = grid.TimeGrid((0.3,))
+    report = study(RING, QuantumJump(), DOWN, at, [record.Magnetisation(("z",))], SMALL, seed=1)
+    assert failed(report) == set()
+    assert "coverage" not in {check.name for check in report.checks}
+    assert any("coverage is not known: all 1 components" in note for note in report.notes)
+
+
+def test_a_study_of_a_start_alone_has_judged_it() -> None:
+    report = study(RING, QuantumJump(), DOWN, grid.TimeGrid((0.0,)), SEEN[:1], SMALL, seed=1)
+    assert failed(report) == set()
+    assert any("all trajectories are alike" in note for note in report.notes)
+    assert report.costs[0].trajectories == 1  # and that is known
+
+    class Off(Lindblad):
+        def evolve(self, *arguments: Any) -> xr.Dataset:
+            return super().evolve(*arguments) + 1e-6  # nothing has happened yet that could be rare
+
+    report = study(RING, QuantumJump(), DOWN, grid.TimeGrid((0.0,)), SEEN[:1], SMALL, seed=1, reference=Off())
+    assert failed(report) == {"largest |z|"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "fault"),
+    [
+        ({"settings": {}}, "`settings` must be a Study, but a table was given"),
+        ({"reference": "x"}, "`reference` must be a reference that evolves in time, such as Lindblad(), but 'x' was"),
+        ({"reference": Lindblad}, "`reference` must be a reference .*, but the class Lindblad was given"),
+        ({"observables": []}, "`observables` must hold at least one observable"),
+        ({"observables": [kept.Purity()]}, "`record` must ask for an observable of single trajectories"),
+        (
+            {"settings": Study().model_copy(update={"groups": 10**4})},
+            "`convergence.trajectories` must be at least 320000 for 10000 groups",
+        ),
+    ],
+)
+def test_bad_arguments(arguments: dict[str, Any], fault: str) -> None:
+    given = {"observables": SEEN, "settings": SMALL, "seed": 1} | arguments
+    with pytest.raises(InputError, match=fault.replace("(", r"\(").replace(")", r"\)")) as caught:
+        study(RING, QuantumJump(), DOWN, WINDOW, **given)
+    assert "\n" not in str(caught.value)
+
+
+def test_what_pairs_of_trajectories_have_is_not_compared() -> None:
+    report = study(RING, QuantumJump(), DOWN, WINDOW, [*SEEN, kept.Purity()], SMALL, seed=1)
+    assert failed(report) == set()
+    assert any("not compared: purity" in note for note in report.notes)
 
 
 def test_truncated_wigner_is_not_punished_for_its_bias_but_for_its_order() -> None:

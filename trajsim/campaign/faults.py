@@ -25,6 +25,8 @@ _MUST = {
     "int_type": "be a whole number",
     "bool_type": "be true or false",
     "string_type": "be text",
+    "list_type": "be a list",
+    "finite_number": "be a finite number",
     "greater_than": "be greater than {gt}",
     "greater_than_equal": "be at least {ge}",
     "less_than": "be less than {lt}",

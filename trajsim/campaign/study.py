@@ -9,11 +9,11 @@ import tomllib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 
 from trajsim.campaign import sweep
-from trajsim.campaign.faults import show, unknown
-from trajsim.campaign.sections import Section, read
+from trajsim.campaign.faults import explain, show, unknown
+from trajsim.campaign.sections import Section
 from trajsim.errors import CampaignError, InputError
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ class Study(Section):
     method must do without.
     target_error: standard error, relative to the scale of the observable, whose cost is told.
     false_alarm: probability with which one check of a sound sampler fails.
+    Raises: InputError with all faults, one a line.
     """
 
     trajectories: int = Field(default=2048, ge=40, le=10**7)
@@ -48,6 +49,23 @@ class Study(Section):
     model_error: float | None = Field(default=None, gt=0, lt=1)
     target_error: float = Field(default=0.01, gt=0, lt=1)
     false_alarm: float = Field(default=1e-4, gt=0, lt=0.1)
+
+    def __init__(self, /, **settings: Any) -> None:
+        """Here, not in validators, which turn errors into pydantic's: a file and a notebook hear the same."""
+        try:
+            super().__init__(**settings)
+        except ValidationError as error:
+            raise InputError("\n".join(explain("convergence", error, type(self).model_fields))) from None
+        if self.size < 2 * self.small:
+            raise InputError(
+                f"`convergence.trajectories` must be at least {2 * self.small * self.groups} for {self.groups} groups "
+                f"with several ensembles of {self.small}, but {self.trajectories} was given"
+            )
+        steps = self.steps
+        if steps is not None and (len(steps) < 3 or min(steps) <= 0 or len(set(steps)) < len(steps)):
+            raise InputError(
+                f"`convergence.steps` must be at least three different positive numbers, but {show(steps)} was given"
+            )
 
     @property
     def size(self) -> int:
@@ -67,17 +85,7 @@ def read_study(table: Mapping[str, Any], given: tuple[str, ...]) -> tuple[Study,
         raise InputError(
             "\n".join(unknown(f'convergence."{path}"', path.partition(".")[0], [*given]) for path in missing)
         )
-    study = read(Study, "convergence", table, tuple(paths))
-    if study.size < 2 * study.small:
-        raise InputError(
-            f"`convergence.trajectories` must be at least {2 * study.small * study.groups} for {study.groups} groups "
-            f"with several ensembles of {study.small}, but {study.trajectories} was given"
-        )
-    steps = study.steps
-    if steps is not None and (len(steps) < 3 or min(steps) <= 0 or len(set(steps)) < len(steps)):
-        raise InputError(f"`convergence.steps` must be at least three different positive numbers, but {show(steps)} "
-                         "was given")  # fmt: skip
-    return study, flat
+    return Study(**{key: value for key, value in table.items() if key not in paths}), flat
 
 
 def small_version(campaign: Campaign) -> Campaign:

@@ -91,7 +91,8 @@ def _errors(report: Report) -> None:
         )
         theory = f"{order.lowest:g}" if order.lowest == order.highest else f"{order.lowest:g} to {order.highest:g}"
         found = f"{order.order:.2f} +- {order.order_error:.2g}" if order.order == order.order else "not resolved"
-        print(f"order {found}, {theory} expected\n")
+        judged = "" if order.resolved or order.order != order.order else ", not judged"
+        print(f"order {found}, {theory} expected{judged}\n")
 
 
 def _deviations(report: Report) -> None:
@@ -112,19 +113,21 @@ def _deviations(report: Report) -> None:
             values = [f"{z.mean[i]:.6g}", f"{report.exact[i]:.6g}", f"{z.standard_error[i]:.2g}"]
             last = f"{z.z[i]:+.2f}" if report.unbiased else f"{z.deviation[i] / scales[i]:+.2g}"
             rows.append((name, int((names == name).sum()), place, *values, last))
+        else:
+            rows.append((name, int((names == name).sum()), "none can be judged", "-", "-", "-", "-"))
     most, last = ("largest |z| at", "z") if report.unbiased else ("farthest off at", "deviation / scale")
     print_table(["observable", "components", most, "mean", "exact", "standard error", last], rows)
     print()
 
 
 def _costs(report: Report) -> None:
-    from trajsim.cli.tables import duration, print_table
+    from trajsim.cli.tables import print_table
 
     rows = [
         (
             cost.method,
-            cost.about if cost.trajectories else "exact",
-            duration(cost.seconds) if cost.seconds < float("inf") else "never",
+            cost.about,
+            _seconds(cost.seconds),
             f"{cost.bias:.2g}",
             ", ".join(cost.left_out) or "-",
         )
@@ -134,6 +137,14 @@ def _costs(report: Report) -> None:
         [f"cost of a relative error of {report.target_error:g}", "trajectories", "CPU time", "bias", "without"], rows
     )
     print()
+
+
+def _seconds(seconds: float) -> str:
+    from trajsim.cli.tables import duration
+
+    if seconds != seconds:  # NaN
+        return "not known"
+    return duration(seconds) if seconds < float("inf") else "never"
 
 
 def _checks(report: Report) -> None:
@@ -146,4 +157,5 @@ def _checks(report: Report) -> None:
         numbers = [f"{x:.4g}" for x in (check.value, check.lower, check.upper)]
         rows.append(("passed" if check.passed else "FAILED", check.name, *numbers, fill(check.about, 64)))
     print_table(["", "check", "value", "from", "to", "what it is"], rows)
-    print(f"A sound sampler fails each check with a probability of at most {report.false_alarm:g}.\n")
+    print(f"A sound sampler fails each check with a probability of at most {report.false_alarm:g}, but for `judged "
+          "components`,\nwhich fails where the study has too few events to tell.\n")  # fmt: skip

@@ -36,7 +36,7 @@ def _decay(axes: Any, report: Report) -> None:
     found = report.decay
     axes.set(xlabel="trajectories n", ylabel="rms error / spread of a trajectory", title="error against trajectories")
     if found is None:
-        _nothing(axes, "no component varies")
+        _nothing(axes, "no component that varies\ncan be judged")
         return
     n, fitted = found.trajectories, found.fitted
     axes.loglog(n[fitted], found.error[fitted], "o", color="C0", markersize=5, label="fitted")
@@ -73,6 +73,8 @@ def _orders(axes: Any, report: Report) -> None:
         words = f"{found.kind}: order {found.order:.2f} ± {found.order_error:.1g}"
         if not np.isfinite(found.order):
             words = f"{found.kind}: not resolved"
+        elif not found.resolved:
+            words += ", not judged"
         # a bar that reaches below zero has no end on a logarithmic axis
         axes.errorbar(x, y, [np.minimum(e, 0.9 * y), e], fmt="o", color=colour, markersize=5, capsize=2, label=words)
         if np.isfinite(found.order) and len(x):
@@ -99,6 +101,8 @@ def _deviations(axes: Any, report: Report) -> None:
     for number, name in enumerate(dict.fromkeys(names)):
         mine = np.array([other == name for other in names]) & z.judged & ~(z.constant & (z.z == 0))
         place = np.flatnonzero(mine)
+        if not len(place):
+            continue
         if report.unbiased:
             inside = np.clip(z.z[mine], -1e3, 1e3)
             axes.plot(place, inside, ".", color=f"C{number % 10}", markersize=5, label=name)
@@ -120,14 +124,17 @@ def _deviations(axes: Any, report: Report) -> None:
         axes.set(ylabel="(mean − exact) / scale", title=f"bias of the method ({title})")
         axes.margins(y=0.4)
     axes.set(xlabel="component")
-    axes.legend(fontsize="x-small", loc="upper left", ncols=2)
+    if axes.get_legend_handles_labels()[1]:
+        axes.legend(fontsize="x-small", loc="upper left", ncols=2)
+    else:
+        _nothing(axes, "all judged are constants\nwith the exact value" if z.judged.any() else "no component is judged")
 
 
 def _coverage(axes: Any, report: Report) -> None:
     found = report.coverage
     axes.set(xlabel="fraction of intervals that hold the value", ylabel="components", title="coverage of intervals")
     if found is None or not found.judged.any():
-        _nothing(axes, "no component varies, or all are too skewed")
+        _nothing(axes, "no component that varies can be judged\nin ensembles that small")
         return
     axes.hist(found.by_component[found.judged], bins=np.linspace(0.8, 1.0, 41).tolist(), color="C0", alpha=0.7)
     axes.locator_params(axis="x", nbins=5)
@@ -149,6 +156,8 @@ def _costs(axes: Any, report: Report) -> None:
             axes.barh(row, max(cost.seconds, 1e-4) - left, left=left, color=f"C{row}", height=0.6, alpha=0.6)
             count = "" if cost.trajectories == 0 else f", {cost.about} trajectories"
             words = f"{cost.seconds:.2g} s{count}"
+        elif np.isnan(cost.seconds):
+            words = f"not known: {cost.about}"
         else:
             words = f"never: bias {cost.bias:.2g}"
         words += "".join(f"\nwithout {name}" for name in cost.left_out)

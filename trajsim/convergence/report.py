@@ -11,15 +11,18 @@ from numpy.typing import NDArray
 
 from trajsim import streams
 from trajsim.campaign.study import Study, small_version
+from trajsim.checks import describe
 from trajsim.convergence.checks import Check
-from trajsim.convergence.cost import Cost, costs, exact_method, method_of, sampling_cost
+from trajsim.convergence.cost import Cost, costs, exact_method, method_of, resolution, sampling_cost
 from trajsim.convergence.draws import Draws, draw
 from trajsim.convergence.ensembles import Coverage, Decay, coverage, decay
+from trajsim.convergence.reach import reach
 from trajsim.convergence.scores import Scores, scores
 from trajsim.convergence.steps import Order, step_study
 from trajsim.convergence.truth import Truth, best_reference, solve_on_grid
-from trajsim.errors import UnsupportedError
-from trajsim.records import check_supported
+from trajsim.errors import InputError, UnsupportedError
+from trajsim.observables import check_list
+from trajsim.records import Record, check_supported
 from trajsim.samplers.protocol import notes_of
 
 if TYPE_CHECKING:
@@ -40,7 +43,8 @@ class Report:
 
     unbiased: whether the method's mean is the exact one; model_error, false_alarm: see `Study`.
     labels, exact, scales: of every component, in the order of `scores`. bias: largest relative deviation, at
-    `worst`, a label. decay, coverage: None where every component is constant.
+    `worst`, a label. decay, coverage: None where no component that varies
+    can be judged.
     """
 
     method: str
@@ -100,11 +104,18 @@ def study(
     at all without; its slope and coverage are those about its own mean, its orders are judged like any other's.
     Raises: UnsupportedError where no exact answer fits, TrajectoryError if a trajectory failed, InputError.
     """
-    options = settings or Study()
+    options = _options(settings)
+    _check_reference(reference)
+    check_list(observables)
     root = streams.draw_seed() if seed is None else streams.check_seed(seed)
     sampler.check(model, initial)
     check_supported(sampler, observables)
     truth = solve_on_grid(reference or best_reference(model, initial), model, initial, grid, observables)
+    of_pairs = [o.name for o in truth.observables if isinstance(o, Record)]
+    if len(of_pairs) == len(truth.observables):
+        raise UnsupportedError(
+            f"`record` must ask for an observable of single trajectories, but it asks for {', '.join(of_pairs)}"
+        )
     found = draw(sampler, model, initial, grid, truth.observables, options.size * options.groups, root)
     exact = found.flat(truth.values)
     units = found.scales(exact)
@@ -114,14 +125,18 @@ def study(
         raise UnsupportedError(
             f"`convergence.model_error` must be left out for {sampler.method}, but it was given: its mean is exact"
         )
-    resolution = getattr(sampler, "tolerance", 0.0) * float(grid.sample_times[-1]) if sound else 0.0
-    z = scores(found.samples, exact, scales, resolution, options.model_error or 0.0, alarm)
-    checks = [z.check()] if sound or options.model_error is not None else []
+    largest = reach(model, initial, grid, truth.observables)
+    far, uncounted = found.flat(largest), resolution(sampler, grid)
+    z = scores(found.samples, exact, scales, far, uncounted, options.model_error or 0.0, alarm)
+    checks = [z.count()]
+    if sound or options.model_error is not None:
+        checks.append(z.check())
     notes = [f"no exact answer for {', '.join(truth.left_out)}"] if truth.left_out else []
+    notes += [f"not compared: {', '.join(of_pairs)}, which single trajectories have not"] if of_pairs else []
     notes += notes_of(sampler, model)
     labels = found.labels()
     if not sound:
-        bare = scores(found.samples, exact, scales, 0.0, 0.0, alarm)
+        bare = scores(found.samples, exact, scales, far, 0.0, 0.0, alarm)
         first = int(np.abs(np.where(bare.judged, bare.z, 0.0)).argmax())
         about = "judged beyond the model error" if options.model_error is not None else "not judged"
         notes.append(
@@ -129,24 +144,38 @@ def study(
             f"to expect without; {about}"
         )
 
-    moving = ~z.constant & z.judged
+    if not z.judged.all():
+        notes.append(f"not judged of {len(z.z)} components: {z.unjudged}")
     curve, intervals = None, None
-    if moving.any():
-        curve, intervals = _ensembles(found, exact if sound else None, z, moving, options)
+    if z.moving.any():
+        curve, intervals = _ensembles(found, exact if sound else None, z, options)
         checks.append(curve.check())
-        if intervals.judged.any():
-            checks.append(intervals.check())
+    if intervals is not None and intervals.judged.any():
+        checks.append(intervals.check())
+        if left := int((~intervals.judged).sum()):
+            notes.append(f"coverage leaves out {left} components that are too skewed for ensembles of {options.small}")
+    elif intervals is not None:
+        notes.append(
+            f"coverage is not known: all {len(intervals.judged)} components that vary are too skewed for ensembles of "
+            f"{options.small}, see `convergence.small`"
+        )
     else:
-        notes.append("slope and coverage are not known: no component varies between trajectories")
+        alike = "all trajectories are alike" if z.constant.all() else "no component that varies can be judged"
+        notes.append(f"slope and coverage are not known: {alike}")
 
     orders, more = step_study(
         sampler, model, initial, truth.observables, options.steps, options.until, options.paths, root, alarm
     )
-    known = [order for order in orders if np.isfinite(order.order)]
-    notes += [f"the order of the {o.kind} error is not resolved by {options.paths} paths, see `convergence.paths`"
-              for o in orders if o not in known]  # fmt: skip
-    checks += [*more, *(order.check() for order in known)]
+    notes += [_unresolved(order, options.paths) for order in orders if not order.resolved]
+    checks += [*more, *(order.check() for order in orders if order.resolved)]
 
+    prices = (
+        sampling_cost(sampler, found, exact, far, units, options.target_error, uncounted),
+        *costs(sampler, model, initial, grid, truth, units, options.target_error, root, largest),
+        Cost(truth.reference, 0, truth.seconds, 0.0),
+    )
+    if unknown := [cost.method for cost in prices if cost.trajectories is None]:
+        notes.append(f"what {' and '.join(unknown)} cost is not known: trajectories saw no spread where there is one")
     relative = np.divide(np.abs(z.deviation), scales, out=np.zeros_like(scales), where=scales > 0)
     return Report(
         method=method_of(sampler),
@@ -161,11 +190,7 @@ def study(
         decay=curve,
         coverage=intervals,
         orders=orders,
-        costs=(
-            sampling_cost(sampler, found, exact, units, options.target_error),
-            *costs(sampler, model, initial, grid, truth, units, options.target_error, root),
-            Cost(truth.reference, 0, truth.seconds, 0.0),
-        ),
+        costs=prices,
         target_error=options.target_error,
         unbiased=sound,
         model_error=options.model_error,
@@ -177,10 +202,35 @@ def study(
     )
 
 
-def _ensembles(
-    found: Draws, exact: NDArray[np.float64] | None, z: Scores, moving: NDArray[np.bool_], options: Study
-) -> tuple[Decay, Coverage]:
-    """The studies of smaller ensembles, over the components that vary."""
+def _options(settings: Study | None) -> Study:
+    """The settings, looked at again: a copy with other values (`model_copy`) is not checked."""
+    if settings is None:
+        return Study()
+    if not isinstance(settings, Study):
+        raise InputError(f"`settings` must be a Study, but {describe(settings)} was given")
+    return Study(**dict(settings))
+
+
+def _check_reference(reference: DynamicalReference | None) -> None:
+    if reference is not None and (isinstance(reference, type) or not callable(getattr(reference, "evolve", None))):
+        given = f"the class {reference.__name__}" if isinstance(reference, type) else describe(reference)
+        raise InputError(
+            f"`reference` must be a reference that evolves in time, such as Lindblad(), but {given} was given"
+        )
+
+
+def _unresolved(order: Order, paths: int) -> str:
+    if np.isfinite(order.order):
+        return (
+            f"the order of the {order.kind} error is not judged: the scatter of its points tells it only to "
+            f"{order.away:.2g}, see `convergence.steps`"
+        )
+    return f"the order of the {order.kind} error is not resolved by {paths} paths, see `convergence.paths`"
+
+
+def _ensembles(found: Draws, exact: NDArray[np.float64] | None, z: Scores, options: Study) -> tuple[Decay, Coverage]:
+    """The studies of smaller ensembles, over the judged components that vary."""
+    moving = z.moving
     samples = np.ascontiguousarray(found.samples[:, moving])
     centre = None if exact is None else exact[moving]
     spread = samples.std(axis=0)

@@ -3,7 +3,8 @@ r"""Error against step or tolerance, and its order p: error \propto step^p.
 Jump samplers: trajectories with the same random numbers at several tolerances, each against the same trajectory at a
 tolerance a thousand times finer than the finest; the median over trajectories of the largest relative difference. The
 median, because a jump that falls on another channel (a chance of the order of the tolerance) parts two trajectories for
-good. Tolerance bounds the error per unit time: order 1, and below tolerance times time.
+good. Tolerance bounds the error per unit time: order 1, and below tolerance times time. The scatter about the line is
+that of whole steps; Student's t takes it from the points there are.
 
 Truncated Wigner: steps h and h/2 with the same noise, `record.time_step_error`. Strong error: root of the mean square
 change of spins; weak error: change of the mean magnetisation. Heun's method, Stratonovich: strong order 1/2 with noise
@@ -36,8 +37,9 @@ if TYPE_CHECKING:
 __all__ = ["Order", "fit_order", "step_study"]
 
 Array = NDArray[np.float64]
-_TOLERANCES = (1e-3, 1e-4, 1e-5, 1e-6, 1e-7)
+_TOLERANCES = tuple(10.0 ** (-3 - k / 4) for k in range(17))  # so many that their scatter is known
 _FINEST = 1e-13
+_NOTHING = 1e-12  # errors below are rounding
 _RESOLVED = 4.0  # standard errors that a change of a mean must have to be fitted
 
 
@@ -46,7 +48,7 @@ class Order:
     """What `kind` of error at each step, with its standard error (0: not known), and the order fitted to it.
 
     lowest, highest: what the theory allows; slack: for steps that are not small. NaN where fewer than three errors
-    are known, and then not judged.
+    are known. Judged where it is `resolved`.
     """
 
     kind: str
@@ -61,12 +63,31 @@ class Order:
     slack: float
     false_alarm: float
 
+    @property
+    def _known(self) -> bool:
+        """Whether the points have errors of their own; else their scatter about the line gives that of the order."""
+        return bool(np.all(self.error_error > 0))
+
+    @property
+    def away(self) -> float:
+        """How far the order may be from the theory's."""
+        quantile = stats.norm.isf(self.false_alarm / 2)
+        if not self._known:
+            quantile = stats.t.isf(self.false_alarm / 2, max(int(_decides(self.error).sum()) - 2, 1))
+        return self.slack + float(quantile) * self.order_error
+
+    @property
+    def resolved(self) -> bool:
+        """Whether the order tells anything: what half the order would pass with tells nothing when it passes."""
+        if not np.isfinite(self.order):
+            return False
+        return self._known or self.away < 0.5 * self.lowest or not self.check().passed
+
     def check(self) -> Check:
         """The order within what theory, finite steps and the error of the fit allow."""
-        away = self.slack + float(stats.norm.isf(self.false_alarm / 2)) * self.order_error
         theory = f"{self.lowest:g}" if self.lowest == self.highest else f"{self.lowest:g} to {self.highest:g}"
-        about = f"{self.kind} error against `sampler.{self.key}`, order {theory} within {away:.2g}"
-        return Check(f"order, {self.kind}", self.order, self.lowest - away, self.highest + away, about)
+        about = f"{self.kind} error against `sampler.{self.key}`, order {theory} within {self.away:.2g}"
+        return Check(f"order, {self.kind}", self.order, self.lowest - self.away, self.highest + self.away, about)
 
 
 def fit_order(steps: Array, error: Array, error_error: Array) -> tuple[float, float]:
@@ -134,7 +155,7 @@ def _tolerances(
     error = np.empty(len(ladder))
     for place, tolerance in enumerate(ladder.tolist()):
         error[place] = np.median((np.abs(run(tolerance).samples - best.samples) / scales).max(axis=1))
-    seen = error > 1e-12
+    seen = _decides(error)
     order, order_error = fit_order(ladder[seen], error[seen], np.zeros(int(seen.sum())))
     found = Order(
         "trajectory", "tolerance", ladder, error, np.zeros(len(ladder)), order, order_error, 1.0, 1.0, 0.15,
@@ -143,6 +164,12 @@ def _tolerances(
     worst = float((error / ladder).max() / grid.times[-1])
     about = f"largest error / (tolerance x time), at time {grid.times[-1]:g}"
     return (found,), (Check("error / tolerance", worst, 0.0, 1.0, about),)
+
+
+def _decides(error: Array) -> NDArray[np.bool_]:
+    """Which tolerances, coarsest first, tell something: where the next finer one has the very same error, the
+    trajectories are the same, and something else than the tolerance bounds their steps."""
+    return np.append(error[:-1] != error[1:], True) & (error > _NOTHING)
 
 
 def _sizes(best: Draws) -> Array:
@@ -175,7 +202,7 @@ def _halving(
         means[place], errors[place] = rows.mean(axis=0), rows.std(axis=0, ddof=1) / np.sqrt(paths)
     strong = np.sqrt(means[:, 0])
     strong_error = errors[:, 0] / np.maximum(2 * strong, 1e-300)
-    seen = strong > 1e-12
+    seen = strong > _NOTHING
     order, order_error = fit_order(ladder[seen], strong[seen], strong_error[seen])
     found = [
         Order("strong", "time_step", ladder, strong, strong_error, order, order_error, 0.5, 2.0, 0.15, false_alarm)
