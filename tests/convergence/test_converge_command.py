@@ -104,7 +104,7 @@ def test_faults_of_the_section(line: str, fault: str) -> None:
         ({"trajectories": 40, "groups": 10**4}, "`convergence.trajectories` must be at least 320000 for 10000 groups"),
         ({"steps": [1e-3]}, "`convergence.steps` must be at least three different positive numbers"),
         ({"steps": 1e-3}, "`convergence.steps` must be a list, but 0.001 was given"),
-        ({"steps": [0.1, "x", 0.2]}, "`convergence.steps.1` must be a number"),
+        ({"steps": [0.1, "x", 0.2]}, "`convergence.steps\\[1\\]` must be a number"),
     ],
 )
 def test_settings_in_python_have_the_faults_of_the_section(settings: dict[str, Any], fault: str) -> None:

@@ -12,11 +12,12 @@ from trajsim.model import SpinModel
 
 
 def in_qutip(model: SpinModel, rho: Matrix) -> qutip.Qobj:
-    """Our basis (site 0 lowest, m ascending) to QuTiP's (site 0 first factor, m descending)."""
+    """Our basis (site 0 lowest, m ascending) to QuTiP's (site 0 first factor, m of spins descending)."""
     n = model.n_sites
     tensor = rho.reshape(model.dimensions[::-1] * 2)
     axes = [*reversed(range(n)), *reversed(range(n, 2 * n))]
-    flipped = np.flip(tensor.transpose(axes), axis=range(2 * n))
+    spins = [i for i, spin in enumerate(model.spins) if spin is not None]
+    flipped = np.flip(tensor.transpose(axes), axis=[*spins, *(n + i for i in spins)])
     return qutip.Qobj(flipped.reshape(rho.shape), dims=[list(model.dimensions)] * 2)
 
 
