@@ -213,10 +213,8 @@ def _options(settings: Study | None) -> Study:
 
 def _check_reference(reference: DynamicalReference | None) -> None:
     if reference is not None and (isinstance(reference, type) or not callable(getattr(reference, "evolve", None))):
-        given = f"the class {reference.__name__}" if isinstance(reference, type) else describe(reference)
-        raise InputError(
-            f"`reference` must be a reference that evolves in time, such as Lindblad(), but {given} was given"
-        )
+        wanted = "a reference that evolves in time, such as Lindblad()"
+        raise InputError(f"`reference` must be {wanted}, but {describe(reference)} was given")
 
 
 def _unresolved(order: Order, paths: int) -> str:

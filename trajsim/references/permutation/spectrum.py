@@ -1,9 +1,9 @@
 r"""Eigenvalues of the permutation-symmetric Liouvillian in one sector.
 
 Two routes to the gap g = min |Re lambda|, lambda != 0: shift and invert, which finds the eigenvalues nearest to zero,
-and the far end of the spectrum where the model is weakly PT symmetric. There it is
-symmetric under lambda -> -2 eta - conj(lambda), eta = N gamma / 2 for decay, so that the smallest real parts are -2 eta
-and -2 eta + g: Krylov steps with L itself find them, and nothing is inverted.
+and the far end of the spectrum where the model is weakly PT symmetric. There it is symmetric under
+lambda -> -2 eta - conj(lambda), eta = N gamma / 2 for decay, so that the smallest real parts are -2 eta and -2 eta + g:
+Krylov steps with L itself find them, and nothing is inverted.
 
 Prosen, PRL 109, 090404 (2012); Huybrechts et al., PRB 101, 214302 (2020), Sec. IV B, where the conjugate is missing.
 """
